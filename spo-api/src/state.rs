@@ -1,0 +1,105 @@
+//! The state of a profile, on one node and over all of them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How far a profile has come, on a node (`SecurityProfileNodeStatus`) or over all of them (a profile's own status).
+///
+/// The order of the variants is that of the schema, not of the rank; see [`ProfileState::rank`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ProfileState {
+    /// Recorded from one replica or container, and waiting to be merged. Not installed.
+    Partial,
+    /// Switched off by `spec.state`. Not installed.
+    Disabled,
+    /// Nothing was done yet.
+    Pending,
+    /// Being installed.
+    InProgress,
+    /// Installed and proven, for the current generation.
+    Installed,
+    /// The object is being deleted.
+    Terminating,
+    /// It could not be installed; the condition says why.
+    Error,
+}
+
+impl ProfileState {
+    /// All of them, lowest rank first.
+    pub const BY_RANK: [Self; 7] = [
+        Self::Error,
+        Self::Terminating,
+        Self::Partial,
+        Self::Disabled,
+        Self::Pending,
+        Self::InProgress,
+        Self::Installed,
+    ];
+
+    /// Where the state stands among the others: 0 is [`ProfileState::Error`], 6 is [`ProfileState::Installed`].
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Error => 0,
+            Self::Terminating => 1,
+            Self::Partial => 2,
+            Self::Disabled => 3,
+            Self::Pending => 4,
+            Self::InProgress => 5,
+            Self::Installed => 6,
+        }
+    }
+
+    /// The text of the schema and of the label `spo.x-k8s.io/profile-state`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Partial => "Partial",
+            Self::Disabled => "Disabled",
+            Self::Pending => "Pending",
+            Self::InProgress => "InProgress",
+            Self::Installed => "Installed",
+            Self::Terminating => "Terminating",
+            Self::Error => "Error",
+        }
+    }
+}
+
+impl std::fmt::Display for ProfileState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The state of a profile over its nodes: the lowest of theirs, [`ProfileState::Installed`] if there is none.
+pub fn fold(states: impl IntoIterator<Item = ProfileState>) -> ProfileState {
+    states.into_iter().min_by_key(|state| state.rank()).unwrap_or(ProfileState::Installed)
+}
+
+/// `spec.state`: whether nodes install the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+pub enum AdminState {
+    /// Nodes install it.
+    #[default]
+    Enabled,
+    /// Nodes keep the object and skip it.
+    Disabled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_state_wins() {
+        use ProfileState::{Error, Installed, Pending, Terminating};
+        assert_eq!(fold([]), Installed);
+        assert_eq!(fold([Installed, Pending, Installed]), Pending);
+        assert_eq!(fold([Pending, Error, Terminating]), Error);
+    }
+
+    #[test]
+    fn ranks_follow_the_listed_order() {
+        for (rank, state) in ProfileState::BY_RANK.into_iter().enumerate() {
+            assert_eq!(usize::from(state.rank()), rank, "{state}");
+        }
+    }
+}
