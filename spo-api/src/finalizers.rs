@@ -20,7 +20,8 @@ pub fn legacy_node_finalizer(node: &str) -> String {
 ///
 /// This project needs none on a node: what has no object any more is removed by the node's own comparison.
 pub fn is_legacy(finalizer: &str) -> bool {
-    finalizer == PARTIAL || (finalizer.ends_with(NODE_SUFFIX) && !finalizer.contains('/') && finalizer.len() <= NODE_MAX)
+    finalizer == PARTIAL
+        || (finalizer.ends_with(NODE_SUFFIX) && !finalizer.contains('/') && finalizer.len() <= NODE_MAX)
 }
 
 #[cfg(test)]

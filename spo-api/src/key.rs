@@ -31,6 +31,16 @@ impl ProfileKind {
         }
     }
 
+    /// The name of the resource, as URLs and RBAC rules spell it.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Seccomp => "seccompprofiles",
+            Self::Selinux => "selinuxprofiles",
+            Self::RawSelinux => "rawselinuxprofiles",
+            Self::AppArmor => "apparmorprofiles",
+        }
+    }
+
     /// The profile kind that an object's `kind` names, if it is one.
     pub fn from_kind(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == kind)
@@ -61,6 +71,18 @@ impl fmt::Display for ProfileKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kind_and_plural_are_those_of_the_types() {
+        use kube::Resource;
+        fn check<K: Resource<DynamicType = ()>>(kind: ProfileKind) {
+            assert_eq!((kind.as_str(), kind.plural()), (&*K::kind(&()), &*K::plural(&())));
+        }
+        check::<crate::seccomp::v1::SeccompProfile>(ProfileKind::Seccomp);
+        check::<crate::selinux::v1::SelinuxProfile>(ProfileKind::Selinux);
+        check::<crate::raw_selinux::v1::RawSelinuxProfile>(ProfileKind::RawSelinux);
+        check::<crate::apparmor::v1::AppArmorProfile>(ProfileKind::AppArmor);
+    }
 
     #[test]
     fn kind_text_round_trips() {

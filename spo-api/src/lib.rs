@@ -9,19 +9,31 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod apparmor;
+pub mod binding;
 pub mod condition;
+pub mod daemon;
 pub mod finalizers;
 pub mod labels;
+pub mod node_status;
+pub mod raw_selinux;
+pub mod recording;
 pub mod seccomp;
+pub mod selinux;
+pub mod syscalls;
+pub mod version;
 
+mod crds;
 mod key;
 mod names;
+mod schema;
 mod state;
 mod violation;
 
+pub use crds::{crds, manifest};
 pub use key::{ProfileKey, ProfileKind};
 pub use names::{InvalidName, ProfileName};
-pub use state::{AdminState, ProfileState, fold};
+pub use state::{AdminState, ProfileState, first_state, fold, is_reconcilable};
 pub use violation::{FieldPath, Violation};
 
 /// API group of every kind of this crate.

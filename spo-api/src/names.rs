@@ -18,7 +18,9 @@ pub enum InvalidName {
     #[error("a name has 1 to 253 characters, this one has {0}")]
     Length(usize),
     /// A part between dots that is empty, starts or ends with `-`, or holds another character.
-    #[error("{0:?} is not a DNS-1123 subdomain: lower-case letters, digits, '-' and '.', each part starting and ending with a letter or digit")]
+    #[error(
+        "{0:?} is not a DNS-1123 subdomain: lower-case letters, digits, '-' and '.', each part starting and ending with a letter or digit"
+    )]
     Characters(String),
 }
 
@@ -66,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_name_that_would_leave_its_folder_is_refused() {
-        for name in ["", "..", ".", "../x", "a/b", "a\0", "/etc", "a..b", "-a", "a-", "A", "a_b", "ä", &"x".repeat(254)] {
+        for name in ["", "..", ".", "../x", "a/b", "a\0", "/etc", "a..b", "-a", "a-", "A", "a_b", "ä", &"x".repeat(254)]
+        {
             assert!(name.parse::<ProfileName>().is_err(), "{name:?}");
         }
     }

@@ -6,7 +6,22 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ProfileName;
+
 pub mod v1;
+
+/// The name of a profile's file, below the kubelet's seccomp folder and in it the folder `operator`.
+///
+/// A name that already ends in `.json` gets no second suffix.
+pub fn file_name(profile: &ProfileName) -> String {
+    let name = profile.as_str();
+    if name.ends_with(".json") { name.to_owned() } else { format!("{name}.json") }
+}
+
+/// What a pod writes into `seccompProfile.localhostProfile` to be confined by the profile.
+pub fn localhost_profile(profile: &ProfileName) -> String {
+    format!("operator/{}", file_name(profile))
+}
 
 /// What the kernel does with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -66,11 +81,10 @@ pub enum Operator {
     MaskedEqual,
 }
 
-/// An architecture, or one of the ABIs of a machine.
+/// An architecture, or one of the ABIs of a machine; `SCMP_ARCH_NATIVE` is that of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the architectures")]
 pub enum Arch {
-    /// The one of the node.
     #[serde(rename = "SCMP_ARCH_NATIVE")]
     Native,
     #[serde(rename = "SCMP_ARCH_X86")]
@@ -128,4 +142,16 @@ pub enum Flag {
     /// A call that waits for its listener can only be killed.
     #[serde(rename = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")]
     WaitKillableRecv,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suffix_is_written_once() {
+        assert_eq!(localhost_profile(&"web".parse().unwrap()), "operator/web.json");
+        assert_eq!(localhost_profile(&"web.json".parse().unwrap()), "operator/web.json");
+        assert_eq!(localhost_profile(&"json".parse().unwrap()), "operator/json.json");
+    }
 }

@@ -1,7 +1,11 @@
 //! The state of a profile, on one node and over all of them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::labels;
 
 /// How far a profile has come, on a node (`SecurityProfileNodeStatus`) or over all of them (a profile's own status).
 ///
@@ -84,6 +88,23 @@ pub enum AdminState {
     Disabled,
 }
 
+/// The state that a node starts from, by a profile's `spec.state` and its labels: [`ProfileState::Disabled`],
+/// [`ProfileState::Partial`], or [`ProfileState::Pending`] for one that is to be installed.
+pub fn first_state(state: Option<AdminState>, labels: Option<&BTreeMap<String, String>>) -> ProfileState {
+    if state == Some(AdminState::Disabled) {
+        ProfileState::Disabled
+    } else if labels.is_some_and(|labels| labels.contains_key(labels::PARTIAL)) {
+        ProfileState::Partial
+    } else {
+        ProfileState::Pending
+    }
+}
+
+/// Whether nodes install a profile with this `spec.state` and these labels: it is neither switched off nor partial.
+pub fn is_reconcilable(state: Option<AdminState>, labels: Option<&BTreeMap<String, String>>) -> bool {
+    first_state(state, labels) == ProfileState::Pending
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +115,21 @@ mod tests {
         assert_eq!(fold([]), Installed);
         assert_eq!(fold([Installed, Pending, Installed]), Pending);
         assert_eq!(fold([Pending, Error, Terminating]), Error);
+    }
+
+    #[test]
+    fn neither_disabled_nor_partial_profiles_are_installed() {
+        let partial = BTreeMap::from([(labels::PARTIAL.to_owned(), String::new())]);
+        let plain = BTreeMap::new();
+        let check = |state, labels, want| {
+            assert_eq!(first_state(state, labels), want, "{state:?} {labels:?}");
+            assert_eq!(is_reconcilable(state, labels), want == ProfileState::Pending);
+        };
+        check(None, None, ProfileState::Pending);
+        check(Some(AdminState::Enabled), Some(&plain), ProfileState::Pending);
+        check(None, Some(&partial), ProfileState::Partial);
+        check(Some(AdminState::Disabled), None, ProfileState::Disabled);
+        check(Some(AdminState::Disabled), Some(&partial), ProfileState::Disabled);
     }
 
     #[test]

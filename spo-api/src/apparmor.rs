@@ -1,0 +1,3 @@
+//! AppArmorProfile: which files, networks and capabilities a container may use.
+
+pub mod v1;

@@ -1,0 +1,61 @@
+//! ProfileBinding, version `v1`.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema::set;
+
+/// A binding: containers of one image, in the namespace of the binding, get one profile.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "security-profiles-operator.x-k8s.io",
+    version = "v1",
+    kind = "ProfileBinding",
+    doc = "A binding: containers of one image, in the namespace of the binding, get one profile.",
+    plural = "profilebindings",
+    namespaced,
+    status = "ProfileBindingStatus",
+    schema = "manual",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileBindingSpec {
+    /// The profile.
+    pub profile_ref: ProfileRef,
+    /// The image, written exactly as the container does, or `*` for the whole pod whatever its images.
+    #[schemars(length(min = 1))]
+    pub image: String,
+}
+
+crate::schema::kind!(ProfileBinding, spec required);
+
+/// A profile of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileRef {
+    /// Its kind.
+    pub kind: BoundKind,
+    /// Its name.
+    #[schemars(length(min = 1))]
+    pub name: String,
+}
+
+/// The kinds of profile that can be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the names are those of the kinds")]
+pub enum BoundKind {
+    SeccompProfile,
+    SelinuxProfile,
+    AppArmorProfile,
+}
+
+/// What a ProfileBinding is used by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileBindingStatus {
+    /// The pods that it applies to, as `<namespace>/<pod>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = set)]
+    pub active_workloads: Option<Vec<String>>,
+}

@@ -1,0 +1,3 @@
+//! SecurityProfilesOperatorDaemon: the configuration of the operator.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! RawSelinuxProfile: an SELinux policy module in CIL, written out.
+
+pub mod v1;

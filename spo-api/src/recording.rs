@@ -1,0 +1,3 @@
+//! ProfileRecording: which pods of a namespace are recorded.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! SelinuxProfile: what an SELinux type of its own may do.
+
+pub mod v1;
