@@ -1,39 +1,32 @@
-// Eight threads, each with a call of its own.
-#define _GNU_SOURCE
+/* Threads that give themselves a name of their own, and each call something that no other does. */
 #include <pthread.h>
-#include <stdio.h>
+#include <sched.h>
+#include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/sysinfo.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/times.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-static void *call(void *which) {
-	struct sysinfo info;
-	struct tms tms;
-	struct utsname name;
+static void *work(void *number)
+{
 	struct rusage usage;
-	unsigned cpu;
-	gid_t groups[64];
-	switch ((long)which) {
-	case 0: sysinfo(&info); break;
-	case 1: times(&tms); break;
-	case 2: uname(&name); break;
-	case 3: getrusage(RUSAGE_SELF, &usage); break;
-	case 4: getgroups(64, groups); break;
-	case 5: syscall(SYS_getcpu, &cpu, 0, 0); break;
-	case 6: sync(); break;
-	default: getsid(0); break;
+	struct tms times_now;
+	switch ((intptr_t)number % 4) {
+	case 0: prctl(PR_SET_NAME, "somebody-else"); getsid(0); break;
+	case 1: prctl(PR_SET_NAME, "kworker/0:0"); getpriority(PRIO_PROCESS, 0); break;
+	case 2: getrusage(RUSAGE_SELF, &usage); break;
+	case 3: times(&times_now); sched_yield(); break;
 	}
-	return 0;
+	return NULL;
 }
 
-int main(void) {
-	pthread_t threads[8];
-	for (long i = 0; i < 8; i++) pthread_create(&threads[i], 0, call, (void *)i);
-	for (int i = 0; i < 8; i++) pthread_join(threads[i], 0);
-	puts("eight threads, eight calls");
+int main(void)
+{
+	pthread_t threads[16];
+	for (intptr_t i = 0; i < 16; i++)
+		if (pthread_create(&threads[i], NULL, work, (void *)i))
+			return 1;
+	for (int i = 0; i < 16; i++)
+		pthread_join(threads[i], NULL);
 	return 0;
 }

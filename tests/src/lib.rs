@@ -1,1 +1,15 @@
 //! Support for tests that need a kernel, a container runtime or a cluster.
+//!
+//! `cargo xtask test` provides what they need and says by environment variables where it is: [`cluster::Cluster::connect`]. By themselves
+//! such tests are skipped, with a line that says so.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod cluster;
+pub mod manifest;
+pub mod node;
+pub mod ns;
+pub mod operator;
+pub mod pod;
+pub mod profile;
+pub mod wait;

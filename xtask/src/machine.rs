@@ -1,10 +1,11 @@
 //! What this machine has, and installing what it lacks.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::run::{Run, say};
+use crate::run::{Run, cache, say};
 
 /// A Debian package, and a file by which it is known to be there.
 #[derive(Debug, Clone, Copy)]
@@ -47,4 +48,47 @@ pub(crate) fn present(file: &str) -> bool {
 /// Whether this process may do what only root may.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// A program of crates.io at one version, built once and kept outside the clone. Says what it builds.
+pub(crate) fn tool(name: &str, version: &str, args: &[&str]) -> Result<PathBuf> {
+    tool_built_with(name, version, args, &[])
+}
+
+/// As [`tool`], for one whose build asks for something by environment variables.
+pub(crate) fn tool_built_with(name: &str, version: &str, args: &[&str], env: &[(&str, &OsStr)]) -> Result<PathBuf> {
+    let tools = cache()?.join("tools");
+    let path = tools.join("bin").join(name);
+    if Run::new(&path).arg("--version").quiet().output().is_ok_and(|text| is_version(&text, version)) {
+        return Ok(path);
+    }
+    say(&format!("building {name} {version} into {}, once", tools.display()));
+    let install =
+        Run::cargo().args(["install", name, "--version", version, "--locked", "--force", "--root"]).arg(&tools);
+    env.iter().fold(install.args(args), |run, (key, value)| run.env(key, value)).run()?;
+    Ok(path)
+}
+
+/// Whether what `--version` printed names this version as a word.
+fn is_version(text: &str, version: &str) -> bool {
+    text.split_whitespace().any(|word| word == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_by_name_and_files_by_path() {
+        assert!(present("sh"));
+        assert!(present("/proc/self"));
+        assert!(!present("/nowhere/at-all"));
+        assert!(!present("no-such-program-anywhere"));
+    }
+
+    #[test]
+    fn a_version_is_a_word_of_its_own() {
+        assert!(is_version("cargo-deny 0.20.2\n", "0.20.2"));
+        assert!(!is_version("cargo-deny 0.20.20\n", "0.20.2"));
+    }
 }

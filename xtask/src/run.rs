@@ -1,10 +1,12 @@
 //! Running other programs: every command line is shown, and a failure names it.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A program to run, shown on standard error before it starts.
 #[derive(Debug)]
@@ -70,8 +72,7 @@ impl Run {
     pub(crate) fn output(mut self) -> Result<String> {
         self.show();
         let line = self.line();
-        let output =
-            self.command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {line}"))?;
+        let output = self.command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {line}"))?;
         if !output.status.success() {
             bail!("{line} ended with {}", output.status);
         }
@@ -106,6 +107,17 @@ pub(crate) fn say(line: &str) {
     anstream::eprintln!("{}{line}{}", anstyle::Style::new().dimmed().render(), anstyle::Reset.render());
 }
 
+/// A line of what a command is asked for, on standard output.
+pub(crate) fn print(line: &str) -> Result<()> {
+    writeln!(anstream::stdout().lock(), "{line}").context("cannot write to standard output")
+}
+
+/// What went wrong, on standard error.
+pub(crate) fn complain(what: &str) {
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{red}error:{red:#} {what}");
+}
+
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -125,4 +137,57 @@ pub(crate) fn cache() -> Result<PathBuf> {
 /// Where cargo puts what it builds.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Kills a process and all below it. What is gone already needs no killing.
+pub(crate) fn kill_tree(pid: u32) {
+    for pid in tree_of(pid).into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+        let _gone_already = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// A process and all below it, parents first.
+fn tree_of(root: u32) -> Vec<u32> {
+    let parents = parents();
+    let mut tree = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = tree.get(next) {
+        tree.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    tree
+}
+
+/// Every process with its parent.
+fn parents() -> Vec<(u32, u32)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| Some((pid, parent(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?))).collect()
+}
+
+/// The parent in a line of `/proc/PID/stat`. The name before it is in parentheses, and may hold some itself.
+fn parent(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_command_line() {
+        let error = Run::new("false").arg("with arguments").quiet().run().unwrap_err();
+        assert!(error.to_string().starts_with("false with arguments ended with"), "{error}");
+    }
+
+    #[test]
+    fn the_parent_is_found_behind_any_name() {
+        assert_eq!(parent("7 (a) b (c)) S 42 7 7 0"), Some(42));
+    }
+
+    #[test]
+    fn a_process_is_at_the_head_of_its_tree() {
+        assert_eq!(tree_of(std::process::id())[0], std::process::id());
+    }
 }

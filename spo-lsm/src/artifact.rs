@@ -1,0 +1,48 @@
+//! What is written to a node, and how it is recognised there.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use spo_api::ProfileKey;
+
+/// A rendered profile: bytes, and the file they belong into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Which profile it is.
+    pub key: ProfileKey,
+    /// The name of its file in the profiles folder.
+    pub file_name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+impl Artifact {
+    /// The digest of its bytes, to compare with what is installed.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+}
+
+/// The SHA-256 of a file's content.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

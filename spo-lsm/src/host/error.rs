@@ -1,0 +1,105 @@
+//! What keeps a profile from being installed, each with what to do about it.
+
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::seccomp::CompileError;
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// The file system takes no writes.
+    #[error("{} is on a read-only file system; mount it writable", .path.display())]
+    ReadOnly {
+        /// What was to be written.
+        path: PathBuf,
+    },
+    /// The disk, or the quota, is full.
+    #[error("there is no space left for {}; free some on its file system", .path.display())]
+    NoSpace {
+        /// What was to be written.
+        path: PathBuf,
+    },
+    /// Something on the way to the file is not a folder.
+    #[error("{} is not a folder; remove what is there", .path.display())]
+    NotADirectory {
+        /// What should be one.
+        path: PathBuf,
+    },
+    /// The profiles folder is a link to somewhere else. The only one that is followed leads to the operator's own folder.
+    #[error("{} is a symbolic link to {}, which is not followed; remove it", .path.display(), .target.display())]
+    Symlink {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// A folder stands where the file belongs.
+    #[error("{} is a folder, and a profile belongs there; remove it", .path.display())]
+    Occupied {
+        /// The place.
+        path: PathBuf,
+    },
+    /// This process may not.
+    #[error("permission denied for {}; run as root, or give the folder to the user of this process", .path.display())]
+    Permission {
+        /// What was refused.
+        path: PathBuf,
+    },
+    /// A name that is not a single path element ending in `.json`, or that the operator uses itself.
+    #[error("{name:?} is no name for the file of a profile; choose another name for the profile")]
+    FileName {
+        /// The name.
+        name: String,
+    },
+    /// There is no filter for it.
+    #[error("the profile does not compile")]
+    Compile(#[source] CompileError),
+    /// The kernel does not take the filter.
+    #[error("the kernel did not load the filter of {instructions} instructions with flags {flags:#x}; look for what this kernel does not have, often a flag of the profile")]
+    Refused {
+        /// How long the filter is.
+        instructions: usize,
+        /// The flags that it was loaded with, `SECCOMP_FILTER_FLAG_*`.
+        flags: u32,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// The process that was to load the filter could not be started, or ended without a word.
+    #[error("cannot try the filter in a process of its own; raise the limit of processes or memory")]
+    Prove(#[source] Errno),
+    /// What was read back is not what was written.
+    #[error("{} changed while it was written; look for another program that writes there", .path.display())]
+    ReadBack {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Anything else.
+    #[error("cannot {operation} {}", .path.display())]
+    Io {
+        /// What was attempted.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+}
+
+impl HostError {
+    /// The error of an operation on a path, as a map for `map_err`.
+    pub(super) fn at(operation: &'static str, path: &Path) -> impl FnOnce(Errno) -> Self {
+        let path = path.to_owned();
+        move |errno| match errno {
+            Errno::ROFS => Self::ReadOnly { path },
+            Errno::NOSPC | Errno::DQUOT => Self::NoSpace { path },
+            Errno::NOTDIR => Self::NotADirectory { path },
+            Errno::ISDIR => Self::Occupied { path },
+            Errno::ACCESS | Errno::PERM => Self::Permission { path },
+            _ => Self::Io { operation, path, errno },
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Seccomp on this host: the folder of its profiles, and loading filters.
+//!
+//! A profile counts as installed once its filter was loaded by this kernel in a throw-away process, and its file was read back.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use spo_api::ProfileKey;
+use spo_api::seccomp::Flag;
+use spo_api::syscalls::Abi;
+
+use super::folder::Folder;
+use super::prove::{prove, proof};
+use super::{Change, Host, HostError, Installed, Outcome, Step, Support, Unsupported, sys};
+use crate::seccomp::{Profile, Program, compile};
+use crate::{Artifact, Checked, Digest};
+
+/// So many filters are remembered as proven; a node has a few hundred profiles.
+const MAX_PROVEN: usize = 4096;
+
+/// The seccomp profiles of a host.
+#[derive(Debug)]
+pub struct SeccompHost {
+    root: PathBuf,
+    folder: PathBuf,
+    /// Filters that this kernel loaded since this process started.
+    proven: HashSet<Digest>,
+    swept: bool,
+}
+
+impl SeccompHost {
+    /// The host whose files are below `root`, `/` for this one, with its profiles in `folder`, which is
+    /// `<kubelet folder>/seccomp/operator`.
+    pub fn new(root: &Path, folder: &Path) -> Self {
+        Self { root: root.to_owned(), folder: folder.to_owned(), proven: HashSet::new(), swept: false }
+    }
+
+    fn install(&mut self, folder: &Folder, checked: &Checked, artifact: &Artifact) -> Result<Change, HostError> {
+        let crate::Profile::Seccomp(profile) = checked.profile();
+        self.prove(profile)?;
+        folder.write(&artifact.file_name, &artifact.bytes)
+    }
+
+    fn prove(&mut self, profile: &Profile) -> Result<(), HostError> {
+        let program = compile(profile, Abi::native()).map_err(HostError::Compile)?;
+        let proof = proof(profile, &program);
+        if self.proven.contains(&proof) {
+            return Ok(());
+        }
+        prove(profile, &program)?;
+        if self.proven.len() >= MAX_PROVEN {
+            self.proven.clear();
+        }
+        self.proven.insert(proof);
+        Ok(())
+    }
+
+    /// The folder, made where something is to be written, with what crashed installs left swept away.
+    fn folder(&mut self, make: bool) -> Result<Option<Folder>, HostError> {
+        let folder = if make {
+            Some(Folder::open_or_make(&self.root, &self.folder)?)
+        } else {
+            Folder::open(&self.root, &self.folder)?
+        };
+        if let Some(folder) = &folder
+            && !self.swept
+        {
+            folder.sweep()?;
+            self.swept = true;
+        }
+        Ok(folder)
+    }
+
+    fn step(&mut self, folder: Option<&Folder>, step: &Step) -> Result<Change, HostError> {
+        match (step, folder) {
+            (Step::Install { checked, artifact, .. }, Some(folder)) => self.install(folder, checked, artifact),
+            (Step::Remove { file_name, .. }, Some(folder)) => folder.remove(file_name),
+            (Step::Install { .. } | Step::Remove { .. }, None) => Ok(Change::Absent),
+        }
+    }
+}
+
+impl Host for SeccompHost {
+    fn support(&self) -> Support {
+        Support { seccomp: support() }
+    }
+
+    fn installed(&self) -> Result<Installed, HostError> {
+        Folder::open(&self.root, &self.folder)?.map_or_else(|| Ok(Installed::default()), |folder| folder.installed())
+    }
+
+    fn apply(&mut self, steps: &[Step]) -> Vec<Outcome> {
+        if steps.is_empty() {
+            return Vec::new();
+        }
+        let key = |step: &Step| -> ProfileKey { step.key().clone() };
+        let make = steps.iter().any(|step| matches!(step, Step::Install { .. }));
+        let folder = match self.folder(make) {
+            Ok(folder) => folder,
+            Err(error) => return steps.iter().map(|step| Outcome { key: key(step), result: Err(error.clone()) }).collect(),
+        };
+        let mut outcomes: Vec<Outcome> =
+            steps.iter().map(|step| Outcome { key: key(step), result: self.step(folder.as_ref(), step) }).collect();
+        // Names become durable together: one sync for a thousand profiles.
+        let changed = |outcome: &Outcome| matches!(outcome.result, Ok(Change::Written | Change::Removed));
+        if let Some(folder) = folder
+            && outcomes.iter().any(changed)
+            && let Err(error) = folder.sync()
+        {
+            for outcome in outcomes.iter_mut().filter(|outcome| changed(outcome)) {
+                outcome.result = Err(error.clone());
+            }
+        }
+        outcomes
+    }
+}
+
+/// Whether this kernel has seccomp filters (`spec/node.md` 3.1).
+fn support() -> Result<(), Unsupported> {
+    // Without a filter the kernel that has them says EFAULT; what else stands in the way shows when a filter is loaded.
+    match sys::set_seccomp_filter_to_nothing() {
+        Errno::INVAL => Err(Unsupported {
+            reason: "this kernel has no seccomp filters".to_owned(),
+            next_step: "use a kernel with CONFIG_SECCOMP_FILTER".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// How [`load`] is to load a filter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Load<'a> {
+    /// The flags of the profile.
+    pub flags: &'a [Flag],
+    /// Whether to make and give back the descriptor on which calls with [`Effect::Notify`](crate::seccomp::Effect::Notify) are announced.
+    pub listener: bool,
+    /// Whether to set `no_new_privs` first, which a process without CAP_SYS_ADMIN needs.
+    pub no_new_privs: bool,
+}
+
+/// Why a filter was not loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// `no_new_privs` could not be set.
+    #[error("cannot set no_new_privs")]
+    NoNewPrivs(#[source] Errno),
+    /// The kernel did not take the filter.
+    #[error("the kernel did not load the filter (seccomp flags {flags:#x}); without no_new_privs it needs CAP_SYS_ADMIN")]
+    Refused {
+        /// `SECCOMP_FILTER_FLAG_*`.
+        flags: u32,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// A thread of this process has another filter, so that not all could get this one.
+    #[error("thread {thread} has another filter, so that not all threads could get this one")]
+    Threads {
+        /// Its id.
+        thread: u32,
+    },
+}
+
+/// Loads a filter for the calling thread, or for the whole process with [`Flag::Tsync`]. It cannot be unloaded.
+///
+/// Safe to call between fork and exec: it allocates nothing and takes no lock.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load(program: &Program, how: &Load<'_>) -> Result<Option<OwnedFd>, LoadError> {
+    if how.no_new_privs {
+        rustix::thread::set_no_new_privs(true).map_err(LoadError::NoNewPrivs)?;
+    }
+    let flags = bits(how.flags, how.listener);
+    match sys::seccomp(flags, program.instructions()) {
+        Ok(descriptor) if how.listener => Ok(Some(sys::own(descriptor))),
+        Ok(0) => Ok(None),
+        Ok(thread) => Err(LoadError::Threads { thread }),
+        Err(errno) => Err(LoadError::Refused { flags, errno }),
+    }
+}
+
+/// `SECCOMP_FILTER_FLAG_*` of the kernel's `linux/seccomp.h`.
+pub(super) fn bits(flags: &[Flag], listener: bool) -> u32 {
+    const NEW_LISTENER: u32 = 1 << 3;
+    const TSYNC_ESRCH: u32 = 1 << 4;
+    let bit = |flag: &Flag| match flag {
+        // With a listener the result is a descriptor, so that a thread in the way is told by an error instead.
+        Flag::Tsync if listener => 1 | TSYNC_ESRCH,
+        Flag::Tsync => 1,
+        Flag::Log => 1 << 1,
+        Flag::SpecAllow => 1 << 2,
+        // Only a listener makes calls wait.
+        Flag::WaitKillableRecv if listener => 1 << 5,
+        Flag::WaitKillableRecv => 0,
+    };
+    flags.iter().map(bit).fold(if listener { NEW_LISTENER } else { 0 }, |bits, bit| bits | bit)
+}

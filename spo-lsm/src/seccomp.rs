@@ -1,0 +1,48 @@
+//! Seccomp: which system calls a process may make.
+//!
+//! Vocabulary: a [`Profile`] has a default [`Effect`] and [`Entry`]s; an entry gives some calls, by name, an effect, under
+//! [`Condition`]s on their arguments. [`lower`](self) turns names into numbers of one ABI, [`evaluate`] says what happens to one
+//! call, [`compile`] makes the [`Program`] that tells the kernel.
+//!
+//! # What a profile means
+//!
+//! The file that a node keeps is read by runc, crun or youki, and given to libseccomp. The meaning here is what they make of it, and
+//! the tests compare it with libseccomp's on random profiles and calls:
+//!
+//! 1. An entry whose effect equals the default effect does nothing.
+//! 2. A call that an ABI does not have is left out for this ABI.
+//! 3. Of several entries for one call, the first without conditions decides alone.
+//! 4. Else entries whose conditions all hold decide. If their effects differ, the most restrictive one wins; libseccomp's answer
+//!    depends on the order of its tree there, and [`Profile::warnings`] says so.
+//! 5. Conditions of one entry must all hold, but if two of them are about the same argument, each counts as an entry of its own.
+//! 6. On x86 and x32 only the lower 32 bits of an argument are compared.
+//! 7. On x86 an entry for a socket or System V IPC call counts for `socketcall` or `ipc` with this sub-call too, its condition on the
+//!    first argument replaced.
+//! 8. A call of an architecture that the profile does not list, other than the machine's own, kills the thread.
+
+mod bpf;
+mod check;
+mod compile;
+mod condition;
+mod contradiction;
+mod evaluate;
+mod json;
+mod lower;
+mod model;
+mod multiplex;
+mod oci;
+mod parse;
+mod resolve;
+mod union;
+
+pub use bpf::{Instruction, Program};
+pub(crate) use check::{RESERVED_FILE, check};
+pub use compile::{CompileError, MAX_INSTRUCTIONS, compile, compile_notifying};
+pub use condition::{Argument, Condition, Test};
+pub use evaluate::{Call, Verdict, evaluate};
+pub use json::{Form, to_json};
+pub use model::{Base, Effect, Entry, Profile};
+pub use oci::{MAX_BYTES, OciError, parse_oci};
+pub use parse::parse;
+pub use resolve::{LookupError, MAX_CHAIN, ResolveError, resolve};
+pub use union::union;

@@ -1,0 +1,365 @@
+//! Manifests: files of YAML or JSON that hold profiles.
+//!
+//! A file holds any number of documents, and a document one object or a `List` of them. [`read`] says of each object what it is:
+//! a profile, the operator's configuration, or something that cannot be used, and why. It does no I/O but [`load`]'s.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use kube::CustomResourceExt;
+use rustix::fs::{Mode, OFlags};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use spo_api::daemon::v1::{SecurityProfilesOperatorDaemon, SecurityProfilesOperatorDaemonSpec};
+use spo_api::seccomp::v1::{SeccompProfile, SeccompProfileSpec};
+use spo_api::{AdminState, FieldPath, GROUP, ProfileKey, ProfileKind, Violation, labels};
+use spo_lsm::{Digest, Policy, Profile};
+
+use crate::schema;
+
+/// The largest file that is read: a thousand profiles fit into it.
+pub const MAX_BYTES: u64 = 4 << 20;
+
+/// The versions in which each kind is understood. The schemas of SeccompProfile `v1` and `v1beta1` are equal.
+const SECCOMP_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+const CONFIGURATION_VERSIONS: [&str; 1] = ["v1"];
+
+/// What stands in a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Object {
+    /// A profile. It has a name, so whatever is wrong with it can be told in its status.
+    Profile(Box<Manifest>),
+    /// The operator's configuration: what it permits profiles to contain.
+    Configuration(Policy),
+    /// Anything else.
+    Unusable(Unusable),
+}
+
+/// A profile that stands in a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// Which profile.
+    pub key: ProfileKey,
+    /// Its `apiVersion`.
+    pub api_version: String,
+    /// `spec.state`.
+    pub admin: AdminState,
+    /// Whether it waits to be merged.
+    pub partial: bool,
+    /// What it says, or all that is wrong with it.
+    pub profile: Result<Profile, Vec<Violation>>,
+    /// The digest of its `spec`: equal as long as the profile says the same.
+    pub digest: Digest,
+}
+
+/// An object that no profile can be made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// What it calls itself: `Pod/web`, or its position in the file.
+    pub object: String,
+    /// What is wrong with it.
+    pub violation: Violation,
+}
+
+/// Why nothing at all can be read from a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The file cannot be opened or read.
+    #[error("cannot be read")]
+    Io(#[source] std::io::Error),
+    /// A device, a pipe, a folder.
+    #[error("is not a regular file")]
+    NotAFile,
+    /// More than [`MAX_BYTES`].
+    #[error("has more than {} MiB, the most that is read; split it into several files", MAX_BYTES >> 20)]
+    TooLarge,
+    /// Not text.
+    #[error("is not text in UTF-8; its byte {0} is where it goes wrong")]
+    NotText(usize),
+    /// Not YAML, of which JSON is a part.
+    #[error("is not YAML: {0}")]
+    NotYaml(String),
+}
+
+/// Whether a file of a folder is taken for a manifest, by its name.
+pub fn is_manifest(name: &OsStr) -> bool {
+    let extension = Path::new(name).extension().and_then(OsStr::to_str);
+    !name.as_encoded_bytes().starts_with(b".") && matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+/// Reads a file, and what stands in it.
+///
+/// # Errors
+/// See [`Unreadable`].
+pub fn load(path: &Path) -> Result<Vec<Object>, Unreadable> {
+    read(&bytes(path)?)
+}
+
+/// A file's content. A pipe is not waited for: it is opened without blocking, and then refused.
+fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| Unreadable::Io(error.into()))?;
+    let file = File::from(opened);
+    if !file.metadata().map_err(Unreadable::Io)?.is_file() {
+        return Err(Unreadable::NotAFile);
+    }
+    let mut content = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(Unreadable::Io)?;
+    if content.len() as u64 > MAX_BYTES { Err(Unreadable::TooLarge) } else { Ok(content) }
+}
+
+/// What stands in a manifest with this content.
+///
+/// # Errors
+/// See [`Unreadable`].
+pub fn read(content: &[u8]) -> Result<Vec<Object>, Unreadable> {
+    let text = std::str::from_utf8(content).map_err(|error| Unreadable::NotText(error.valid_up_to()))?;
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(text).map_err(|error| Unreadable::NotYaml(error.without_snippet().to_string()))?;
+    let mut objects = Vec::new();
+    for (index, document) in documents.into_iter().enumerate() {
+        let place = format!("document {}", index + 1);
+        match items(document) {
+            Ok(items) => {
+                let items = items.into_iter().enumerate();
+                objects.extend(items.map(|(item, value)| object(value, &format!("{place}, item {}", item + 1))));
+            }
+            Err(single) => objects.push(object(single, &place)),
+        }
+    }
+    Ok(objects)
+}
+
+/// The objects of a `List`, as `kubectl get --output yaml` prints it; or the document itself.
+fn items(document: Value) -> Result<Vec<Value>, Value> {
+    let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    match document {
+        Value::Object(mut fields) if is_list && fields.get("items").is_some_and(Value::is_array) => {
+            match fields.remove("items") {
+                Some(Value::Array(items)) => Ok(items),
+                _ => Ok(Vec::new()),
+            }
+        }
+        single => Err(single),
+    }
+}
+
+fn object(value: Value, place: &str) -> Object {
+    let unusable = |object: String, path: &str, reason: String| {
+        Object::Unusable(Unusable { object, violation: Violation::new(FieldPath::new(path), reason) })
+    };
+    let Value::Object(fields) = value else {
+        return unusable(place.to_owned(), "kind", "is missing; expected an object with apiVersion, kind, metadata and spec".to_owned());
+    };
+    let text = |field: &str| fields.get(field).and_then(Value::as_str);
+    let name = fields.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Value::as_str);
+    let Some(kind) = text("kind") else {
+        return unusable(place.to_owned(), "kind", "is missing; expected SeccompProfile".to_owned());
+    };
+    let called = name.map_or_else(|| format!("{kind} ({place})"), |name| format!("{kind}/{name}"));
+    if let Some(reason) = wrong_kind(kind) {
+        return unusable(called, "kind", reason);
+    }
+    let versions: &[&str] = if kind == CONFIGURATION { &CONFIGURATION_VERSIONS } else { &SECCOMP_VERSIONS };
+    let api_version = text("apiVersion").unwrap_or_default().to_owned();
+    if !versions.iter().any(|version| api_version == format!("{GROUP}/{version}")) {
+        let known = versions.iter().map(|version| format!("{GROUP}/{version}")).collect::<Vec<_>>().join(" or ");
+        return unusable(called, "apiVersion", format!("is {api_version:?}; expected {known}"));
+    }
+    if kind == CONFIGURATION {
+        return configuration(fields, called);
+    }
+    match name.unwrap_or_default().parse() {
+        Ok(name) => Object::Profile(Box::new(seccomp(ProfileKey { kind: ProfileKind::Seccomp, name }, api_version, fields))),
+        Err(_) if name.is_none() => unusable(called, "metadata.name", "is required and missing".to_owned()),
+        Err(error) => unusable(called, "metadata.name", format!("{error}; rename the profile")),
+    }
+}
+
+const CONFIGURATION: &str = "SecurityProfilesOperatorDaemon";
+
+/// Why an object of this kind cannot be used, if so.
+fn wrong_kind(kind: &str) -> Option<String> {
+    let installed = [ProfileKind::Seccomp.as_str(), CONFIGURATION];
+    if installed.contains(&kind) {
+        return None;
+    }
+    Some(match ProfileKind::from_kind(kind) {
+        Some(_) => format!("{kind} is not installed by this version, which knows SeccompProfile; remove it from the folder"),
+        None => match schema::nearest(kind, installed.into_iter()) {
+            Some(near) => format!("{kind:?} is no kind of profile; did you mean {near}?"),
+            None => format!("{kind:?} is no kind of profile; expected SeccompProfile"),
+        },
+    })
+}
+
+fn seccomp(key: ProfileKey, api_version: String, fields: Map<String, Value>) -> Manifest {
+    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SeccompProfile>);
+    let metadata = fields.get("metadata").unwrap_or(&Value::Null);
+    let partial = metadata["labels"].get(labels::PARTIAL).is_some();
+    let digest = Digest::of(fields.get("spec").unwrap_or(&Value::Null).to_string().as_bytes());
+    let spec = typed::<SeccompProfileSpec>(fields, SCHEMA.as_ref());
+    Manifest {
+        admin: spec.as_ref().ok().and_then(|spec| spec.state).unwrap_or_default(),
+        profile: spec.and_then(|spec| spo_lsm::seccomp::parse(key.name.clone(), &spec)).map(Profile::Seccomp),
+        key,
+        api_version,
+        partial,
+        digest,
+    }
+}
+
+fn configuration(fields: Map<String, Value>, called: String) -> Object {
+    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SecurityProfilesOperatorDaemon>);
+    match typed::<SecurityProfilesOperatorDaemonSpec>(fields, SCHEMA.as_ref()) {
+        Ok(spec) => Object::Configuration(policy(&spec)),
+        Err(mut violations) => Object::Unusable(Unusable { object: called, violation: violations.swap_remove(0) }),
+    }
+}
+
+/// What a configuration permits profiles to contain.
+pub fn policy(configuration: &SecurityProfilesOperatorDaemonSpec) -> Policy {
+    let Some(security) = &configuration.security else { return Policy::default() };
+    Policy {
+        allowed_syscalls: security.allowed_syscalls.clone().map(|names| names.into_iter().collect()),
+        allowed_actions: security.allowed_seccomp_actions.clone().map(|actions| actions.into_iter().collect()),
+    }
+}
+
+/// The `spec` of an object, after its kind's schema; at least one violation otherwise.
+fn typed<T: DeserializeOwned>(mut fields: Map<String, Value>, schema: Option<&JSONSchemaProps>) -> Result<T, Vec<Violation>> {
+    let violations = schema.map(|schema| schema::validate(&fields, schema)).unwrap_or_default();
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    let spec = fields.remove("spec").unwrap_or_default();
+    serde_json::from_value(spec).map_err(|error| vec![Violation::new(FieldPath::new("spec"), error.to_string())])
+}
+
+fn schema_of<K: CustomResourceExt>() -> Option<JSONSchemaProps> {
+    K::crd().spec.versions.into_iter().next()?.schema?.open_api_v3_schema
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const WEB: &str = "apiVersion: security-profiles-operator.x-k8s.io/v1\nkind: SeccompProfile\nmetadata: {name: web}\nspec: {defaultAction: SCMP_ACT_LOG}\n";
+
+    fn only(text: &str) -> Object {
+        let mut objects = read(text.as_bytes()).unwrap();
+        assert_eq!(objects.len(), 1, "{objects:?}");
+        objects.remove(0)
+    }
+
+    fn profile(text: &str) -> Manifest {
+        match only(text) {
+            Object::Profile(manifest) => *manifest,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_profile_is_read_from_yaml_and_from_json() {
+        let yaml = profile(WEB);
+        assert_eq!(yaml.key.to_string(), "SeccompProfile/web");
+        assert!(yaml.profile.is_ok() && !yaml.partial && yaml.admin == AdminState::Enabled);
+        let json: Value = serde_saphyr::from_str(WEB).unwrap();
+        assert_eq!(profile(&json.to_string()), yaml);
+    }
+
+    #[test]
+    fn both_versions_of_one_schema_are_read() {
+        assert_eq!(profile(&WEB.replace("/v1\n", "/v1beta1\n")).profile, profile(WEB).profile);
+    }
+
+    #[test]
+    fn documents_and_lists_hold_several() {
+        let text = format!("{WEB}---\n---\n# nothing\n---\n{}", WEB.replace("web", "db"));
+        assert_eq!(read(text.as_bytes()).unwrap().len(), 2);
+        let list = format!("apiVersion: v1\nkind: List\nitems:\n- {}", WEB.trim_end().replace('\n', "\n  "));
+        assert_eq!(profile(&list), profile(WEB));
+        assert_eq!(read(b"").unwrap(), []);
+    }
+
+    #[test]
+    fn state_and_label_are_honoured() {
+        let text = WEB.replace("{name: web}", "{name: web, labels: {spo.x-k8s.io/partial: 'true'}}");
+        let text = text.replace("SCMP_ACT_LOG", "SCMP_ACT_LOG, state: Disabled");
+        let manifest = profile(&text);
+        assert!(manifest.partial && manifest.admin == AdminState::Disabled);
+    }
+
+    #[test]
+    fn the_digest_follows_the_spec_alone() {
+        let moved = WEB.replace("{name: web}", "{name: web, labels: {a: b}}");
+        assert_eq!(profile(&moved).digest, profile(WEB).digest);
+        assert_ne!(profile(&WEB.replace("ACT_LOG", "ACT_ALLOW")).digest, profile(WEB).digest);
+    }
+
+    #[rstest]
+    #[case("hello", "document 1: kind: is missing; expected an object with apiVersion, kind, metadata and spec")]
+    #[case("{kind: Pod, metadata: {name: web}}", "Pod/web: kind: \"Pod\" is no kind of profile; expected SeccompProfile")]
+    #[case("{kind: SecompProfile}", "SecompProfile (document 1): kind: \"SecompProfile\" is no kind of profile; did you mean SeccompProfile?")]
+    #[case("{kind: SelinuxProfile, metadata: {name: web}}", "SelinuxProfile/web: kind: SelinuxProfile is not installed by this version, which knows SeccompProfile; remove it from the folder")]
+    #[case("{kind: SeccompProfile, apiVersion: v1, metadata: {name: web}}", "SeccompProfile/web: apiVersion: is \"v1\"; expected security-profiles-operator.x-k8s.io/v1 or security-profiles-operator.x-k8s.io/v1beta1")]
+    fn what_is_no_profile_is_told(#[case] text: &str, #[case] expected: &str) {
+        let Object::Unusable(Unusable { object, violation }) = only(text) else { panic!("usable") };
+        assert_eq!(format!("{object}: {violation}"), expected);
+    }
+
+    #[test]
+    fn a_name_that_would_leave_its_folder_is_refused() {
+        let Object::Unusable(unusable) = only(&WEB.replace("name: web", "name: ../web")) else { panic!("usable") };
+        assert_eq!(unusable.object, "SeccompProfile/../web");
+        assert!(unusable.violation.to_string().starts_with("metadata.name: \"../web\" is not a DNS-1123 subdomain"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_named_profile_belongs_to_it() {
+        let broken = profile(&WEB.replace("defaultAction", "defaultActoin"));
+        let violations = broken.profile.unwrap_err();
+        assert_eq!(violations[0].to_string(), "spec.defaultActoin: unknown field; did you mean defaultAction?");
+    }
+
+    #[test]
+    fn the_configuration_gives_the_policy() {
+        let text = "apiVersion: security-profiles-operator.x-k8s.io/v1\nkind: SecurityProfilesOperatorDaemon\nmetadata: {name: spod}\nspec: {security: {allowedSyscalls: [read]}}";
+        let Object::Configuration(policy) = only(text) else { panic!("no configuration") };
+        assert_eq!(policy.allowed_syscalls.unwrap().into_iter().collect::<Vec<_>>(), ["read"]);
+        assert_eq!(policy.allowed_actions, None);
+    }
+
+    #[rstest]
+    #[case(b"a: [", "is not YAML")]
+    #[case(b"\xff\xfe", "is not text in UTF-8")]
+    #[case(b"a: 1\na: 2", "is not YAML")]
+    fn what_is_not_yaml_is_unreadable(#[case] content: &[u8], #[case] expected: &str) {
+        let error = read(content).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.yaml");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR).unwrap();
+        assert!(matches!(load(&pipe), Err(Unreadable::NotAFile)));
+        assert!(matches!(load(Path::new("/dev/zero")), Err(Unreadable::NotAFile)));
+    }
+
+    #[test]
+    fn a_file_too_large_is_not_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.yaml");
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(matches!(load(&path), Err(Unreadable::TooLarge)));
+    }
+}

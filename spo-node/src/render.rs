@@ -1,0 +1,179 @@
+//! `spo-node render`: what would be installed, written to a folder.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use spo_api::{ProfileKey, Violation};
+use spo_lsm::Artifact;
+
+use crate::args;
+use crate::catalogue::{Catalogue, Refusal};
+use crate::manifest::{self, Manifest, Object, Unusable};
+use crate::source::{Change, Desired, ObjectRef, Want};
+use crate::status::chain;
+
+/// What came of some manifests.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    written: Vec<Written>,
+    refused: Vec<Refused>,
+}
+
+/// A profile that was written.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    profile: String,
+    file: PathBuf,
+    /// What its author should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+/// What cannot be installed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Refused {
+    file: String,
+    /// The profile, or what else the object calls itself; none where the file cannot be read at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
+    reasons: Vec<String>,
+}
+
+/// Writes what would be installed for the manifests of a folder.
+///
+/// # Errors
+/// The folder cannot be read, or the other not be written. A refused profile is none: it gives the exit status 1.
+pub fn render(settings: &args::Render) -> Result<ExitCode> {
+    let mut outcome = Outcome::default();
+    let mut input = Input::default();
+    for path in files(&settings.input)? {
+        input.read(&path, &mut outcome.refused);
+    }
+    std::fs::create_dir_all(&settings.output).with_context(|| format!("cannot make the folder {}", settings.output.display()))?;
+    for (key, made) in input.made() {
+        let file = input.files.get(&key).cloned().unwrap_or_default();
+        match made {
+            Ok((artifact, warnings)) => outcome.written.push(write(&settings.output, &artifact, &warnings)?),
+            Err(why) => outcome.refused.push(Refused { file, object: Some(key.to_string()), reasons: reasons(&why) }),
+        }
+    }
+    outcome.refused.sort_by(|a, b| (&a.file, &a.object).cmp(&(&b.file, &b.object)));
+    tell(&outcome, settings.json)?;
+    Ok(if outcome.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The manifests of a folder in the order of their names, or the one file.
+fn files(input: &Path) -> Result<Vec<PathBuf>> {
+    let cannot = || format!("cannot read {}; pass a folder of manifests, or a manifest", input.display());
+    if !input.metadata().with_context(cannot)?.is_dir() {
+        return Ok(vec![input.to_owned()]);
+    }
+    let entries = std::fs::read_dir(input).with_context(cannot)?.collect::<Result<Vec<_>, _>>().with_context(cannot)?;
+    let mut files: Vec<PathBuf> =
+        entries.iter().filter(|entry| manifest::is_manifest(&entry.file_name())).map(std::fs::DirEntry::path).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// What was read.
+#[derive(Default)]
+struct Input {
+    catalogue: Catalogue,
+    /// Which file each profile is from.
+    files: BTreeMap<ProfileKey, String>,
+}
+
+type Made = Result<(Artifact, Vec<Violation>), Refusal>;
+
+impl Input {
+    fn read(&mut self, path: &Path, refused: &mut Vec<Refused>) {
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut refuse = |object: Option<String>, reason: String| {
+            refused.push(Refused { file: file.clone(), object, reasons: vec![reason] });
+        };
+        let objects = match manifest::load(path) {
+            Ok(objects) => objects,
+            Err(error) => return refuse(None, chain(&error)),
+        };
+        let mut changed = Vec::new();
+        for object in objects {
+            match object {
+                Object::Configuration(policy) => _ = self.catalogue.permit(policy),
+                Object::Unusable(Unusable { object, violation }) => refuse(Some(object), violation.to_string()),
+                Object::Profile(manifest) => match self.files.get(&manifest.key) {
+                    Some(other) => refuse(Some(manifest.key.to_string()), format!("is in {other} already; keep one of them")),
+                    None => {
+                        self.files.insert(manifest.key.clone(), file.clone());
+                        changed.push(desired(*manifest));
+                    }
+                },
+            }
+        }
+        self.catalogue.change(Change::Some { changed, gone: Vec::new() });
+    }
+
+    fn made(&self) -> Vec<(ProfileKey, Made)> {
+        let one = |key: &ProfileKey| -> Made {
+            let entry = self.catalogue.get(key);
+            let fit = entry.map_or(Err(Refusal::Invalid(Vec::new())), |entry| entry.verdict.clone())?;
+            let (_, artifact) = self.catalogue.build(key).ok_or(Refusal::Invalid(Vec::new()))?;
+            Ok((artifact, fit.warnings))
+        };
+        self.catalogue.iter().map(|(key, _)| (key.clone(), one(key))).collect()
+    }
+}
+
+fn desired(manifest: Manifest) -> Desired {
+    Desired {
+        key: manifest.key,
+        generation: 1,
+        profile: manifest.profile,
+        admin: manifest.admin,
+        partial: manifest.partial,
+        want: Want::Keep,
+        object: ObjectRef { api_version: manifest.api_version, uid: None },
+    }
+}
+
+fn reasons(why: &Refusal) -> Vec<String> {
+    match why {
+        Refusal::Invalid(violations) => violations.iter().map(Violation::to_string).collect(),
+        Refusal::Base(_) | Refusal::NotPermitted(_) | Refusal::Twin(_) => vec![why.to_string()],
+    }
+}
+
+fn write(folder: &Path, artifact: &Artifact, warnings: &[Violation]) -> Result<Written> {
+    let file = folder.join(&artifact.file_name);
+    std::fs::write(&file, &artifact.bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(Written { profile: artifact.key.to_string(), file, warnings: warnings.iter().map(Violation::to_string).collect() })
+}
+
+fn tell(outcome: &Outcome, json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(outcome)?)?;
+        return Ok(());
+    }
+    let mut complaints = std::io::stderr().lock();
+    for written in &outcome.written {
+        writeln!(out, "{} -> {}", written.profile, written.file.display())?;
+        for warning in &written.warnings {
+            writeln!(complaints, "  please look at {warning}")?;
+        }
+    }
+    for refused in &outcome.refused {
+        let object = refused.object.as_deref().map(|object| format!(": {object}")).unwrap_or_default();
+        writeln!(complaints, "refused {}{object}", refused.file)?;
+        for reason in &refused.reasons {
+            writeln!(complaints, "  {reason}")?;
+        }
+    }
+    Ok(())
+}

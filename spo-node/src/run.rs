@@ -1,0 +1,159 @@
+//! From the command line to what it asks for.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::CommandFactory;
+use spo_lsm::host::SeccompHost;
+
+use crate::args::{self, Args, Command, From, Global, Modules};
+use crate::daemon::Daemon;
+use crate::health::{self, Ready};
+use crate::lock::{Lock, LockError};
+use crate::signals::Ending;
+use crate::source::Source;
+use crate::source::directory::Directory;
+use crate::source::kubernetes::{self, Kubernetes};
+use crate::{enabler, log, paths, render};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever keeps it from being done; [`failed`] prints it.
+pub fn run(args: Args) -> Result<ExitCode> {
+    match args.command {
+        Command::Daemon(daemon) => {
+            start_log(args.global);
+            choose_crypto()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+            let ended = runtime.block_on(serve(daemon));
+            // A batch of steps that hangs in the kernel must not keep the process.
+            runtime.shutdown_background();
+            ended
+        }
+        Command::NonRootEnabler(enabler) => {
+            start_log(args.global);
+            choose_crypto()?;
+            enabler::enable(&enabler).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Render(settings) => render::render(&settings),
+        #[cfg(feature = "cli")]
+        Command::Spoc { args } => Ok(crate::spoc::forward(args)),
+        Command::Version { json } => version(json).map(|()| ExitCode::SUCCESS),
+        Command::Completions { shell } => completions(shell).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Prints an error with its causes, and gives the exit status.
+pub fn failed(error: &anyhow::Error) -> ExitCode {
+    // Where nobody can read it, the exit status still says it.
+    _ = writeln!(std::io::stderr().lock(), "spo-node: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn start_log(global: Global) {
+    // What the second line says has to be true: nothing is served yet.
+    log::start(global.verbosity, false);
+    if global.profiling {
+        tracing::warn!("this version serves no profiles of itself; --profiling has no effect");
+    }
+}
+
+/// Which code TLS uses, for the whole process.
+fn choose_crypto() -> Result<()> {
+    rustls::crypto::ring::default_provider().install_default().map_err(|_already| anyhow::anyhow!("a crypto provider is set already"))
+}
+
+async fn serve(settings: args::Daemon) -> Result<ExitCode> {
+    say_what_is_missing(settings.modules)?;
+    let ending = Ending::on_signals()?;
+    let ready = Ready::default();
+    if !settings.once {
+        health::start(settings.health_port, &ready)?;
+    }
+    let node = settings.node_name.clone().unwrap_or_else(machine);
+    match &settings.source {
+        From::Directory(folder) => {
+            let statuses = settings.status_dir.clone().unwrap_or_else(|| paths::below(&settings.host.root, Path::new(paths::STATUSES)));
+            let source = Directory::open(folder, &statuses, &node)?;
+            install(source, &settings, &ready, ending).await
+        }
+        From::Kubernetes => {
+            let how = kubernetes::Settings { kubeconfig: settings.kubeconfig.clone(), node_name: node };
+            let source = Kubernetes::connect(&how).await?;
+            install(source, &settings, &ready, ending).await
+        }
+    }
+}
+
+async fn install<S: Source>(source: S, settings: &args::Daemon, ready: &Ready, ending: Ending) -> Result<ExitCode> {
+    let (root, kubelet) = (&settings.host.root, settings.host.kubelet());
+    let folder = paths::profiles_here(root, &kubelet);
+    let _lock = lock(&folder)?;
+    tracing::info!(folder = %folder.display(), "installing profiles");
+    let host = SeccompHost::new(root, &paths::profiles(&kubelet));
+    let ended = Daemon::new(source, host, folder).run(settings.once, ready, ending).await?;
+    if settings.once && ended.errors > 0 {
+        tracing::error!(errors = ended.errors, "not everything could be installed");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the lock on the profiles folder, which is made. Where that is not possible no profile can be installed either, and each
+/// says so in its status.
+fn lock(folder: &Path) -> Result<Option<Lock>> {
+    if let Err(error) = make(folder) {
+        tracing::error!(folder = %folder.display(), %error, "cannot make the profiles folder; run `spo-node non-root-enabler` as root, or this as root");
+    }
+    match Lock::take(folder) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(taken @ LockError::Taken(_)) => Err(taken.into()),
+        Err(error @ LockError::Impossible { .. }) => {
+            tracing::error!(error = format!("{:#}", anyhow::Error::new(error)), "going on without a lock");
+            Ok(None)
+        }
+    }
+}
+
+fn make(folder: &Path) -> std::io::Result<()> {
+    if folder.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o744))
+}
+
+fn say_what_is_missing(modules: Modules) -> Result<()> {
+    ensure!(modules.with_seccomp, "no module is enabled: leave out --with-seccomp=false");
+    let missing = [
+        ("--with-selinux", modules.with_selinux),
+        ("--with-raw-selinux", modules.with_raw_selinux),
+        ("--with-apparmor", modules.with_apparmor),
+        ("--with-recording", modules.with_recording),
+    ];
+    for (flag, _) in missing.into_iter().filter(|(_, wanted)| *wanted) {
+        tracing::warn!(flag, "this version does not serve that yet");
+    }
+    Ok(())
+}
+
+fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn version(json: bool) -> Result<()> {
+    let version = spo_api::version!();
+    let mut out = std::io::stdout().lock();
+    if json { writeln!(out, "{}", serde_json::to_string_pretty(&version)?)? } else { write!(out, "{version}")? }
+    Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "spo-node", &mut text);
+    Ok(std::io::stdout().lock().write_all(&text)?)
+}

@@ -1,0 +1,229 @@
+//! Which file of the folder holds which profiles. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spo_api::ProfileKey;
+use spo_lsm::Policy;
+
+use crate::manifest::{Manifest, Object, Unreadable, Unusable};
+use crate::status::chain;
+
+/// What the files of a folder hold.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    files: BTreeMap<String, Held>,
+    by_profile: BTreeMap<ProfileKey, BTreeSet<String>>,
+}
+
+/// What is remembered of a file. Not the profiles: those are kept once, by whoever installs them.
+#[derive(Debug, Default)]
+struct Held {
+    whole: BTreeSet<ProfileKey>,
+    /// What it held before something in it became unusable, and why.
+    broken: BTreeMap<ProfileKey, String>,
+    unusable: usize,
+    policy: Option<Policy>,
+}
+
+/// What was read from a file.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) profiles: BTreeMap<ProfileKey, Manifest>,
+    /// What is wrong with all else in it, each with the name of the file.
+    pub(super) unusable: Vec<String>,
+    policy: Option<Policy>,
+}
+
+/// The files that hold a profile.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Holders {
+    /// Those in which it stands, and as often as it does.
+    pub(super) whole: Vec<String>,
+    /// Those in which it stood, and what is wrong with them.
+    pub(super) broken: Vec<(String, String)>,
+}
+
+impl Reading {
+    pub(super) fn new(file: &str, loaded: Result<Vec<Object>, Unreadable>) -> Self {
+        let mut reading = Self::default();
+        let objects = match loaded {
+            Ok(objects) => objects,
+            Err(error) => {
+                reading.unusable.push(format!("{file} {}", chain(&error)));
+                return reading;
+            }
+        };
+        for object in objects {
+            match object {
+                Object::Profile(manifest) => reading.add(file, *manifest),
+                Object::Configuration(policy) => reading.policy = Some(policy),
+                Object::Unusable(Unusable { object, violation }) => {
+                    reading.unusable.push(format!("{file}: {object}: {violation}"));
+                }
+            }
+        }
+        reading
+    }
+
+    fn add(&mut self, file: &str, manifest: Manifest) {
+        if let Some(first) = self.profiles.get(&manifest.key) {
+            self.unusable.push(format!("{file}: {} stands in it twice; the first counts, remove one", first.key));
+        } else {
+            self.profiles.insert(manifest.key.clone(), manifest);
+        }
+    }
+}
+
+impl Inventory {
+    /// An inventory that knows what files held before.
+    pub(super) fn remembering(held: impl IntoIterator<Item = (ProfileKey, String)>) -> Self {
+        let mut inventory = Self::default();
+        for (key, file) in held {
+            inventory.by_profile.entry(key.clone()).or_default().insert(file.clone());
+            inventory.files.entry(file).or_default().whole.insert(key);
+        }
+        inventory
+    }
+
+    /// Takes in what a file holds now, nothing if it is gone, and gives the profiles that this concerns.
+    pub(super) fn update(&mut self, file: &str, reading: Option<&Reading>) -> BTreeSet<ProfileKey> {
+        let old = self.files.remove(file).unwrap_or_default();
+        let mut affected: BTreeSet<ProfileKey> = old.whole.into_iter().chain(old.broken.into_keys()).collect();
+        for key in &affected {
+            self.release(key, file);
+        }
+        if let Some(reading) = reading {
+            let whole: BTreeSet<ProfileKey> = reading.profiles.keys().cloned().collect();
+            // Whatever is wrong with a file may be what is left of a profile that it held.
+            let broken = reading.unusable.first().map(|reason| (affected.difference(&whole).cloned(), reason));
+            let broken = broken.into_iter().flat_map(|(keys, reason)| keys.map(|key| (key, reason.clone()))).collect();
+            affected.extend(whole.iter().cloned());
+            let held = Held { whole, broken, unusable: reading.unusable.len(), policy: reading.policy.clone() };
+            for key in held.whole.iter().chain(held.broken.keys()) {
+                self.by_profile.entry(key.clone()).or_default().insert(file.to_owned());
+            }
+            self.files.insert(file.to_owned(), held);
+        }
+        affected
+    }
+
+    fn release(&mut self, key: &ProfileKey, file: &str) {
+        if let Some(files) = self.by_profile.get_mut(key) {
+            files.remove(file);
+            if files.is_empty() {
+                self.by_profile.remove(key);
+            }
+        }
+    }
+
+    /// The files that hold the profile `key`.
+    pub(super) fn holders(&self, key: &ProfileKey) -> Holders {
+        let mut holders = Holders::default();
+        for file in self.by_profile.get(key).into_iter().flatten() {
+            let Some(held) = self.files.get(file) else { continue };
+            match held.broken.get(key) {
+                Some(reason) => holders.broken.push((file.clone(), reason.clone())),
+                None => holders.whole.push(file.clone()),
+            }
+        }
+        holders
+    }
+
+    /// The names of the files.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// Whether the file is among them.
+    pub(super) fn knows(&self, file: &str) -> bool {
+        self.files.contains_key(file)
+    }
+
+    /// How much in the files cannot be used.
+    pub(super) fn unusable(&self) -> usize {
+        self.files.values().map(|held| held.unusable).sum()
+    }
+
+    /// What the configuration permits that stands in one of the files; the first, if there are several.
+    pub(super) fn policy(&self) -> Policy {
+        self.files.values().find_map(|held| held.policy.clone()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::key;
+    use crate::manifest;
+
+    fn manifest(name: &str) -> String {
+        format!("---\napiVersion: security-profiles-operator.x-k8s.io/v1\nkind: SeccompProfile\nmetadata: {{name: {name}}}\nspec: {{defaultAction: SCMP_ACT_LOG}}\n")
+    }
+
+    fn reading(file: &str, text: &str) -> Reading {
+        Reading::new(file, manifest::read(text.as_bytes()))
+    }
+
+    fn update(inventory: &mut Inventory, file: &str, text: &str) -> Vec<String> {
+        let affected = inventory.update(file, Some(&reading(file, text)));
+        affected.into_iter().map(|key| key.name.to_string()).collect()
+    }
+
+    #[test]
+    fn a_change_concerns_what_a_file_held_and_what_it_holds() {
+        let mut inventory = Inventory::default();
+        assert_eq!(update(&mut inventory, "a.yaml", &manifest("one")), ["one"]);
+        assert_eq!(update(&mut inventory, "a.yaml", &manifest("two")), ["one", "two"]);
+        assert_eq!(inventory.holders(&key("one")), Holders::default());
+        assert_eq!(inventory.holders(&key("two")).whole, ["a.yaml"]);
+        assert_eq!(inventory.update("a.yaml", None), [key("two")].into());
+        assert!(!inventory.knows("a.yaml"));
+    }
+
+    #[test]
+    fn a_file_that_became_unreadable_still_holds_what_it_held() {
+        let mut inventory = Inventory::default();
+        update(&mut inventory, "a.yaml", &manifest("one"));
+        update(&mut inventory, "a.yaml", "apiVersion: [");
+        let holders = inventory.holders(&key("one"));
+        assert!(holders.whole.is_empty() && holders.broken[0].1.starts_with("a.yaml is not YAML"), "{holders:?}");
+        assert_eq!(inventory.unusable(), 1);
+        update(&mut inventory, "a.yaml", "still: [");
+        assert_eq!(inventory.holders(&key("one")).broken.len(), 1, "it holds it however often it is written");
+        update(&mut inventory, "a.yaml", "");
+        assert_eq!((inventory.holders(&key("one")), inventory.unusable()), (Holders::default(), 0));
+    }
+
+    #[test]
+    fn a_misspelt_kind_takes_no_profile_away() {
+        let mut inventory = Inventory::default();
+        update(&mut inventory, "a.yaml", &(manifest("one") + &manifest("two")));
+        update(&mut inventory, "a.yaml", &(manifest("one") + &manifest("two").replace("SeccompProfile", "SecompProfile")));
+        assert_eq!(inventory.holders(&key("one")).whole, ["a.yaml"]);
+        assert_eq!(inventory.holders(&key("two")).broken.len(), 1);
+    }
+
+    #[test]
+    fn a_profile_in_two_files_is_held_by_both() {
+        let mut inventory = Inventory::default();
+        update(&mut inventory, "a.yaml", &manifest("one"));
+        update(&mut inventory, "b.yaml", &manifest("one"));
+        assert_eq!(inventory.holders(&key("one")).whole, ["a.yaml", "b.yaml"]);
+        inventory.update("a.yaml", None);
+        assert_eq!(inventory.holders(&key("one")).whole, ["b.yaml"]);
+    }
+
+    #[test]
+    fn the_second_of_one_name_in_a_file_is_told() {
+        let reading = reading("a.yaml", &(manifest("one") + &manifest("one")));
+        assert_eq!(reading.unusable, ["a.yaml: SeccompProfile/one stands in it twice; the first counts, remove one"]);
+        assert_eq!(reading.profiles.len(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_process_read_is_remembered() {
+        let mut inventory = Inventory::remembering([(key("one"), "a.yaml".to_owned())]);
+        update(&mut inventory, "a.yaml", ": [");
+        assert_eq!(inventory.holders(&key("one")).broken.len(), 1);
+    }
+}

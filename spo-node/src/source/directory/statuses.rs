@@ -1,0 +1,274 @@
+//! The statuses of a folder's profiles: one file for each, and the memory of the daemon over its restarts.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use spo_api::node_status::v1::SecurityProfileNodeStatus;
+use spo_api::{ProfileKey, ProfileKind, labels};
+use spo_lsm::Digest;
+
+use crate::source::Report;
+use crate::status::node_status;
+
+/// Annotation of a status: the name of its profile.
+const PROFILE: &str = "spo.x-k8s.io/profile-name";
+/// Annotation of a status: the file that the profile stands in.
+const FILE: &str = "spo.x-k8s.io/source-file";
+/// Annotation of a status: the digest of the profile's spec, which tells when its generation changes.
+const DIGEST: &str = "spo.x-k8s.io/source-digest";
+/// Annotation of a status: that generation.
+const GENERATION: &str = "spo.x-k8s.io/source-generation";
+
+/// Longer names are cut, and told apart by a digest.
+const MAX_STEM_BYTES: usize = 200;
+
+/// The folder of statuses.
+#[derive(Debug)]
+pub(super) struct Statuses {
+    folder: PathBuf,
+    node: String,
+    records: BTreeMap<ProfileKey, Record>,
+    /// What could not be written yet.
+    pending: BTreeMap<ProfileKey, Report>,
+    /// Whether an earlier process left statuses.
+    remembers: bool,
+}
+
+/// What is remembered of a profile.
+#[derive(Debug, Default)]
+struct Record {
+    file: String,
+    digest: String,
+    generation: i64,
+    status: Option<SecurityProfileNodeStatus>,
+}
+
+impl Statuses {
+    /// Reads what an earlier process left in `folder`, which is made.
+    pub(super) fn open(folder: &Path, node: &str) -> Result<Self> {
+        let remembers = folder.is_dir();
+        DirBuilder::new().recursive(true).mode(0o755).create(folder).with_context(|| {
+            format!("cannot make the folder of statuses {}; pass another to --status-dir", folder.display())
+        })?;
+        let mut records = BTreeMap::new();
+        let entries = fs::read_dir(folder).with_context(|| format!("cannot read the folder of statuses {}", folder.display()))?;
+        for entry in entries.flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "yaml") {
+                match read(&entry.path()) {
+                    Ok(Some((key, record))) => _ = records.insert(key, record),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!(file = %entry.path().display(), error = format!("{error:#}"), "cannot read a status, which will be written anew");
+                    }
+                }
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), node: node.to_owned(), records, pending: BTreeMap::new(), remembers })
+    }
+
+    /// Whether it is known what files held in an earlier run.
+    pub(super) fn remember(&self) -> bool {
+        self.remembers
+    }
+
+    /// The profiles of the earlier run, each with its file.
+    pub(super) fn held(&self) -> impl Iterator<Item = (ProfileKey, String)> {
+        self.records.iter().map(|(key, record)| (key.clone(), record.file.clone()))
+    }
+
+    /// The generation of a profile in `file` whose spec has this digest: one more than before if it changed. Without a digest the
+    /// profile cannot be read, and its generation is what it was.
+    pub(super) fn generation(&mut self, key: &ProfileKey, file: &str, digest: Option<&str>) -> i64 {
+        let record = self.records.entry(key.clone()).or_default();
+        file.clone_into(&mut record.file);
+        match digest {
+            Some(digest) if record.digest != digest => {
+                digest.clone_into(&mut record.digest);
+                record.generation += 1;
+            }
+            _ => record.generation = record.generation.max(1),
+        }
+        record.generation
+    }
+
+    /// Removes what was said about a profile that is gone.
+    pub(super) fn forget(&mut self, key: &ProfileKey) {
+        self.records.remove(key);
+        self.pending.remove(key);
+        let path = self.path(key);
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::error!(file = %path.display(), %error, "cannot remove the status of a profile that is gone"),
+        }
+    }
+
+    /// Writes statuses. What cannot be written is tried again with the next.
+    pub(super) fn report(&mut self, reports: Vec<Report>) {
+        self.pending.extend(reports.into_iter().map(|report| (report.key.clone(), report)));
+        if let Err(error) = self.flush() {
+            tracing::error!(error = format!("{error:#}"), "cannot write statuses");
+        }
+    }
+
+    /// Writes what was not written yet.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let mut first = None;
+        for (key, report) in std::mem::take(&mut self.pending) {
+            if let Err(error) = self.write(&report) {
+                first.get_or_insert(error);
+                self.pending.insert(key, report);
+            }
+        }
+        match first {
+            Some(error) => bail!("{} statuses are not written: {error:#}", self.pending.len()),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, report: &Report) -> Result<()> {
+        let path = self.path(&report.key);
+        let Some(record) = self.records.get_mut(&report.key) else { return Ok(()) };
+        let now = Time(k8s_openapi::jiff::Timestamp::now());
+        let mut status = node_status(report, &self.node, record.status.as_ref(), now);
+        let memory = [
+            (PROFILE, report.key.name.to_string()),
+            (FILE, record.file.clone()),
+            (DIGEST, record.digest.clone()),
+            (GENERATION, record.generation.to_string()),
+        ];
+        status.metadata.annotations = Some(memory.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
+        if record.status.as_ref() == Some(&status) {
+            return Ok(());
+        }
+        let text = serde_saphyr::to_string(&status).context("cannot write a status as YAML")?;
+        replace(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        record.status = Some(status);
+        Ok(())
+    }
+
+    fn path(&self, key: &ProfileKey) -> PathBuf {
+        self.folder.join(format!("{}.yaml", stem(key)))
+    }
+}
+
+/// The name of a status file without its extension: `seccompprofile-web`.
+fn stem(key: &ProfileKey) -> String {
+    let whole = format!("{}-{}", key.kind.as_str().to_lowercase(), key.name);
+    if whole.len() <= MAX_STEM_BYTES {
+        return whole;
+    }
+    let digest = Digest::of(whole.as_bytes()).to_string();
+    format!("{}-{}", &whole[..whole.floor_char_boundary(MAX_STEM_BYTES)], &digest["sha256:".len()..][..16])
+}
+
+/// A status that an earlier process wrote; `None` for a file that is something else.
+fn read(path: &Path) -> Result<Option<(ProfileKey, Record)>> {
+    let text = fs::read_to_string(path)?;
+    let status: SecurityProfileNodeStatus = serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{}", error.without_snippet()))?;
+    let metadata = &status.metadata;
+    let annotation = |name: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(name)).cloned();
+    let kind = metadata.labels.as_ref().and_then(|found| found.get(labels::PROFILE_KIND));
+    let kind = kind.and_then(|kind| ProfileKind::from_kind(kind));
+    let (Some(kind), Some(name), Some(file)) = (kind, annotation(PROFILE), annotation(FILE)) else { return Ok(None) };
+    let key = ProfileKey { kind, name: name.parse()? };
+    let record = Record {
+        file,
+        digest: annotation(DIGEST).unwrap_or_default(),
+        generation: annotation(GENERATION).unwrap_or_default().parse().unwrap_or_default(),
+        status: Some(status),
+    };
+    Ok(Some((key, record)))
+}
+
+/// Puts a file in its place whole. It need not survive a crash of the machine: it is written again at the next start.
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new().prefix(".status-").permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use spo_api::ProfileState;
+
+    use super::*;
+    use crate::fixture::key;
+    use crate::source::ObjectRef;
+
+    fn report(name: &str, state: ProfileState) -> Report {
+        Report {
+            key: key(name),
+            generation: 1,
+            object: ObjectRef::default(),
+            state,
+            reason: state.into(),
+            message: "why: because".to_owned(),
+            event: None,
+        }
+    }
+
+    #[test]
+    fn a_status_survives_the_process_that_wrote_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut statuses = Statuses::open(&folder.path().join("new"), "node1").unwrap();
+        assert!(!statuses.remember());
+        assert_eq!(statuses.generation(&key("web"), "a.yaml", Some("sha256:1")), 1);
+        statuses.report(vec![report("web", ProfileState::Installed)]);
+
+        let mut statuses = Statuses::open(&folder.path().join("new"), "node1").unwrap();
+        assert!(statuses.remember());
+        assert_eq!(statuses.held().collect::<Vec<_>>(), [(key("web"), "a.yaml".to_owned())]);
+        assert_eq!(statuses.generation(&key("web"), "a.yaml", Some("sha256:1")), 1);
+        assert_eq!(statuses.generation(&key("web"), "a.yaml", Some("sha256:2")), 2);
+        assert_eq!(statuses.generation(&key("web"), "a.yaml", None), 2);
+    }
+
+    #[test]
+    fn a_status_is_written_only_when_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut statuses = Statuses::open(folder.path(), "node1").unwrap();
+        statuses.generation(&key("web"), "a.yaml", Some("1"));
+        statuses.report(vec![report("web", ProfileState::Installed)]);
+        let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(folder.path().join("seccompprofile-web.yaml")).unwrap());
+        let before = inode();
+        statuses.report(vec![report("web", ProfileState::Installed)]);
+        assert_eq!(inode(), before);
+        statuses.report(vec![report("web", ProfileState::Error)]);
+        assert_ne!(inode(), before);
+    }
+
+    #[test]
+    fn a_status_goes_with_its_profile() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut statuses = Statuses::open(folder.path(), "node1").unwrap();
+        statuses.generation(&key("web"), "a.yaml", Some("1"));
+        statuses.report(vec![report("web", ProfileState::Installed)]);
+        statuses.forget(&key("web"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_longest_names_have_files_of_their_own() {
+        let (one, two) = (key(&format!("{}a", "x".repeat(252))), key(&format!("{}b", "x".repeat(252))));
+        assert!(stem(&one).len() < 250);
+        assert_ne!(stem(&one), stem(&two));
+    }
+
+    #[test]
+    fn what_others_left_in_the_folder_is_let_be() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.yaml"), "no: [").unwrap();
+        fs::write(folder.path().join("b.yaml"), "kind: Pod").unwrap();
+        let statuses = Statuses::open(folder.path(), "node1").unwrap();
+        assert_eq!(statuses.held().count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

@@ -1,0 +1,277 @@
+//! Getting a report to the API server: what has to be written, as a pure function, and writing it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+use spo_api::ProfileState;
+use spo_api::node_status::v1::SecurityProfileNodeStatus;
+
+use super::event;
+use super::object::Object;
+use super::statuses::Statuses;
+use crate::source::Report;
+
+/// The name under which this program owns fields.
+const FIELD_MANAGER: &str = "spo-node";
+/// A request that takes longer is given up, and tried again.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where reports go, and whose they are.
+pub(super) struct Target {
+    pub(super) client: Client,
+    node: String,
+}
+
+/// A report on its way.
+pub(super) struct Delivery {
+    report: Report,
+    writes: Writes,
+}
+
+/// What became of it.
+pub(super) struct Delivered {
+    /// The report, with its event if that was not sent.
+    pub(super) report: Report,
+    /// The node status as it is after the last write.
+    pub(super) status: Option<Object>,
+    pub(super) failure: Option<DeliveryError>,
+}
+
+/// A request that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeliveryError {
+    /// The API server refused it or could not be reached.
+    #[error("the API server did not take {0}")]
+    Request(&'static str, #[source] kube::Error),
+    /// There was no answer.
+    #[error("the API server did not answer for {0}")]
+    Timeout(&'static str),
+}
+
+/// The requests that a report needs, each at most once.
+#[derive(Debug, Default, PartialEq)]
+struct Writes {
+    /// The object, where it is missing or its labels or its owner are not right.
+    object: Option<SecurityProfileNodeStatus>,
+    /// Its status, where it differs.
+    status: Option<SecurityProfileNodeStatus>,
+    event: Option<Event>,
+    /// The name of a status that a reference operator's daemon left.
+    legacy: Option<String>,
+}
+
+impl Target {
+    pub(super) fn new(client: Client, node: String) -> Self {
+        Self { client, node }
+    }
+
+    /// What there is to deliver of a report. `exists` tells whether its profile is still there.
+    pub(super) fn delivery(&self, report: &Report, exists: bool, statuses: &Statuses) -> Option<Delivery> {
+        let writes = writes(&self.node, report, exists, statuses, jiff::Timestamp::now());
+        (writes != Writes::default()).then(|| Delivery { report: report.clone(), writes })
+    }
+}
+
+fn writes(node: &str, report: &Report, exists: bool, statuses: &Statuses, now: jiff::Timestamp) -> Writes {
+    let event = report.event.as_ref().map(|happened| event::event(report, happened, node, now));
+    let old = statuses.get(&report.key);
+    // What is going needs no new object, and what is gone would leave one that nobody owns.
+    if !exists || (old.is_none() && report.state == ProfileState::Terminating) {
+        return Writes { event, ..Writes::default() };
+    }
+    let new = crate::status::node_status(report, node, old, Time(now));
+    Writes {
+        status: old.is_none_or(|old| old.status != new.status).then(|| new.clone()),
+        object: old.is_none_or(|old| !is_as_wanted(old, &new)).then_some(new),
+        event,
+        legacy: statuses.legacy(&report.key).map(str::to_owned),
+    }
+}
+
+/// Whether labels and owner are right. Labels that others added do not matter.
+fn is_as_wanted(old: &SecurityProfileNodeStatus, new: &SecurityProfileNodeStatus) -> bool {
+    let owner = |status: &SecurityProfileNodeStatus| Some(status.owner_references().first()?.uid.clone());
+    owner(old) == owner(new) && new.labels().iter().all(|(label, value)| old.labels().get(label) == Some(value))
+}
+
+impl Delivery {
+    pub(super) async fn run(self, client: Client) -> Delivered {
+        let Self { mut report, mut writes } = self;
+        let mut status = None;
+        let outcome = writes.send(&client, &mut status).await;
+        if writes.event.is_none() {
+            report.event = None;
+        }
+        Delivered { report, status, failure: outcome.err() }
+    }
+}
+
+impl Writes {
+    /// Sends what is there, and takes away what was sent.
+    async fn send(&mut self, client: &Client, newest: &mut Option<Object>) -> Result<(), DeliveryError> {
+        let kind = ApiResource::erase::<SecurityProfileNodeStatus>(&());
+        let statuses: Api<Object> = Api::all_with(client.clone(), &kind);
+        let ours = PatchParams::apply(FIELD_MANAGER).force();
+        if let Some(object) = self.object.take() {
+            let body = Patch::Apply(without_status(&object));
+            *newest = Some(answer("a node status", statuses.patch(&object.name_any(), &ours, &body)).await?);
+        }
+        if let Some(object) = self.status.take() {
+            let body = Patch::Apply(only_status(&object));
+            *newest = Some(
+                answer("the status of a node status", statuses.patch_status(&object.name_any(), &ours, &body)).await?,
+            );
+        }
+        if let Some(name) = self.legacy.take() {
+            tracing::info!(name, "deleting the node status that a reference operator left");
+            answer("a deletion", none_if_gone(statuses.delete(&name, &DeleteParams::default()))).await?;
+        }
+        if let Some(event) = &self.event {
+            let events: Api<Event> = Api::namespaced(client.clone(), event::NAMESPACE);
+            answer("an event", events.create(&PostParams::default(), event)).await?;
+            self.event = None;
+        }
+        Ok(())
+    }
+}
+
+async fn answer<T>(what: &'static str, request: impl Future<Output = kube::Result<T>>) -> Result<T, DeliveryError> {
+    match tokio::time::timeout(TIMEOUT, request).await {
+        Ok(outcome) => outcome.map_err(|error| DeliveryError::Request(what, error)),
+        Err(_elapsed) => Err(DeliveryError::Timeout(what)),
+    }
+}
+
+async fn none_if_gone<T>(request: impl Future<Output = kube::Result<T>>) -> kube::Result<Option<T>> {
+    match request.await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
+fn without_status(object: &SecurityProfileNodeStatus) -> serde_json::Value {
+    let kind = ApiResource::erase::<SecurityProfileNodeStatus>(&());
+    let metadata = json!({
+        "name": object.metadata.name,
+        "labels": object.metadata.labels,
+        "ownerReferences": object.metadata.owner_references,
+    });
+    json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": object.spec})
+}
+
+fn only_status(object: &SecurityProfileNodeStatus) -> serde_json::Value {
+    let kind = ApiResource::erase::<SecurityProfileNodeStatus>(&());
+    let metadata = json!({"name": object.metadata.name});
+    json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "status": object.status})
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::watcher::Event as Watched;
+    use spo_api::condition::Reason;
+    use spo_api::{ProfileKey, ProfileKind, labels};
+
+    use super::*;
+    use crate::source::{Event as Happened, EventReason, ObjectRef};
+
+    const NODE: &str = "node1";
+
+    fn report(state: ProfileState) -> Report {
+        Report {
+            key: ProfileKey { kind: ProfileKind::Seccomp, name: "web".parse().unwrap() },
+            generation: 1,
+            object: ObjectRef {
+                api_version: "security-profiles-operator.x-k8s.io/v1".to_owned(),
+                uid: Some("1".to_owned()),
+            },
+            state,
+            reason: Reason::from(state),
+            message: "as told".to_owned(),
+            event: None,
+        }
+    }
+
+    fn saved(mut report: Report) -> Report {
+        report.event = Some(Happened { reason: EventReason::SavedSeccompProfile, note: "saved".to_owned() });
+        report
+    }
+
+    /// Which requests a report makes: `object status event legacy`.
+    fn requests(report: &Report, exists: bool, statuses: &Statuses) -> String {
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let writes = writes(NODE, report, exists, statuses, now);
+        let made = [
+            ("object", writes.object.is_some()),
+            ("status", writes.status.is_some()),
+            ("event", writes.event.is_some()),
+            ("legacy", writes.legacy.is_some()),
+        ];
+        made.iter().filter(|(_, made)| *made).map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
+    }
+
+    fn none() -> Statuses {
+        Statuses::new(NODE.to_owned())
+    }
+
+    /// The API server after the report was delivered.
+    fn after(report: &Report) -> Statuses {
+        let now = Time("2026-01-02T03:00:00Z".parse().unwrap());
+        let status = crate::status::node_status(report, NODE, None, now);
+        let mut statuses = none();
+        statuses.take_in(Watched::InitApply(serde_json::from_value(serde_json::to_value(&status).unwrap()).unwrap()));
+        statuses
+    }
+
+    #[test]
+    fn a_new_profile_takes_three_writes() {
+        assert_eq!(requests(&saved(report(ProfileState::Installed)), true, &none()), "object status event");
+    }
+
+    #[test]
+    fn what_was_reported_already_is_not_written_again() {
+        let report = report(ProfileState::Installed);
+        assert_eq!(requests(&report, true, &after(&report)), "");
+    }
+
+    #[test]
+    fn another_message_changes_the_status_only() {
+        let before = report(ProfileState::Error);
+        let mut now = before.clone();
+        now.message = "still not".to_owned();
+        assert_eq!(requests(&now, true, &after(&before)), "status");
+    }
+
+    #[test]
+    fn another_state_changes_the_label_too() {
+        let statuses = after(&report(ProfileState::Installed));
+        assert_eq!(requests(&report(ProfileState::Terminating), true, &statuses), "object status");
+    }
+
+    #[test]
+    fn a_profile_made_anew_under_its_old_name_becomes_the_owner() {
+        let statuses = after(&report(ProfileState::Installed));
+        let mut again = report(ProfileState::Installed);
+        again.object.uid = Some("2".to_owned());
+        assert_eq!(requests(&again, true, &statuses), "object");
+    }
+
+    #[test]
+    fn nothing_is_made_for_a_profile_that_is_gone_or_going() {
+        assert_eq!(requests(&saved(report(ProfileState::Installed)), false, &none()), "event");
+        assert_eq!(requests(&report(ProfileState::Terminating), true, &none()), "");
+    }
+
+    #[test]
+    fn w_op_18_the_status_of_a_reference_daemon_is_taken_over() {
+        let report = report(ProfileState::Installed);
+        let mut legacy = crate::status::node_status(&report, NODE, None, Time("2026-01-02T03:00:00Z".parse().unwrap()));
+        legacy.metadata.name = Some(labels::legacy_node_status_name("web", NODE));
+        let mut statuses = none();
+        statuses.take_in(Watched::InitApply(serde_json::from_value(serde_json::to_value(&legacy).unwrap()).unwrap()));
+        assert_eq!(requests(&report, true, &statuses), "object status legacy");
+    }
+}

@@ -1,0 +1,86 @@
+//! The `spoc` command line: record, try and convert profiles on one machine, without a cluster.
+//!
+//! One module per command (`record`, `run`, `convert`, `generate`), over what they share: the command line (`args`), the program
+//! that is started (`command`, `identity`, `sys::child`), files that are read and written (`file`, `output`), and log lines
+//! (`log`). What is known of seccomp is in `spo-lsm`, of recording in `spo-recorder`.
+//!
+//! Nothing here starts a runtime, a thread or a client: `spoc version` is done before most programs have begun.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use args::{Command, Spoc};
+use clap::error::ErrorKind;
+
+mod args;
+mod command;
+mod convert;
+mod file;
+mod filter;
+mod forward;
+mod generate;
+mod identity;
+mod log;
+mod output;
+mod record;
+mod run;
+mod sys;
+mod wait;
+mod yaml;
+
+pub use forward::forward;
+
+/// The program: reads the command line, does what it says, and gives the exit status.
+///
+/// Any error is `Unable to run: <chain of causes>` on standard error, and status 1.
+pub fn main() -> ExitCode {
+    let spoc = match Spoc::read(std::env::args_os()) {
+        Ok(spoc) => spoc,
+        Err(error) => return usage(&error),
+    };
+    match run(spoc.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Record(args) => record::record(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Convert(args) => convert::convert(&args),
+        Command::Version { json } => version(json),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { folder } => generate::manual(&folder),
+    }
+}
+
+/// Help and `--version` go to standard output with status 0; what cannot be understood to standard error with status 1.
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let text = error.render().to_string();
+        return failed(&anyhow::anyhow!("{}", text.trim_start_matches("error: ").trim_end()));
+    }
+    match error.print() {
+        Ok(()) if !error.use_stderr() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    log::line(format_args!("{style}Unable to run:{style:#} {error:#}"));
+    ExitCode::FAILURE
+}
+
+fn version(json: bool) -> Result<()> {
+    let version = spo_api::version!();
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&version)?)?
+    } else {
+        write!(out, "{version}")?
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! From what was found out about a profile to what its status says. Pure.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use kube::api::ObjectMeta;
+use spo_api::condition::{Condition, Reason, set_condition};
+use spo_api::node_status::v1::{
+    SecurityProfileNodeStatus, SecurityProfileNodeStatusSpec, SecurityProfileNodeStatusStatus,
+};
+use spo_api::{ProfileKey, ProfileKind, ProfileState, Violation, labels};
+use spo_lsm::host::{HostError, Unsupported};
+
+use crate::catalogue::Refusal;
+use crate::source::{EventReason, Report};
+
+/// Where a profile stands on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Installed and proven.
+    Installed {
+        /// What its author should know.
+        warnings: Vec<Violation>,
+    },
+    /// Its object is being deleted, and pods use it: its file stays.
+    Held,
+    /// Its object is being deleted, and its file is gone.
+    Removed,
+    /// Switched off, its file gone.
+    Disabled,
+    /// Waiting to be merged, its file gone.
+    Partial,
+    /// This kernel cannot use it.
+    Unsupported(Unsupported),
+    /// It cannot be installed as it is written.
+    Refused {
+        /// Why.
+        why: Refusal,
+        /// Whether a file of an earlier generation is still there.
+        kept: bool,
+    },
+    /// It could not be installed.
+    Failed {
+        /// Why.
+        error: HostError,
+        /// Whether a file of an earlier generation is still there.
+        kept: bool,
+    },
+    /// It could not be removed.
+    Stuck {
+        /// What it should be.
+        state: ProfileState,
+        /// Why.
+        error: HostError,
+    },
+}
+
+impl Standing {
+    /// The state of the node status.
+    pub fn state(&self) -> ProfileState {
+        match self {
+            Self::Installed { .. } => ProfileState::Installed,
+            Self::Held | Self::Removed => ProfileState::Terminating,
+            Self::Disabled => ProfileState::Disabled,
+            Self::Partial => ProfileState::Partial,
+            Self::Unsupported(_) | Self::Refused { .. } | Self::Failed { .. } => ProfileState::Error,
+            Self::Stuck { state: ProfileState::Terminating, .. } => ProfileState::Terminating,
+            Self::Stuck { .. } => ProfileState::Error,
+        }
+    }
+
+    /// What an event about it would be called, where it is worth one by itself.
+    pub fn warning(&self) -> Option<EventReason> {
+        match self {
+            Self::Installed { .. } | Self::Held | Self::Removed | Self::Disabled | Self::Partial => None,
+            Self::Unsupported(_) => Some(EventReason::SeccompNotSupportedOnNode),
+            Self::Refused { why: Refusal::NotPermitted(_), .. } => Some(EventReason::ProfileNotAllowed),
+            Self::Refused { .. } => Some(EventReason::InvalidSeccompProfile),
+            Self::Failed { .. } => Some(EventReason::CannotSaveSeccompProfile),
+            Self::Stuck { .. } => Some(EventReason::CannotRemoveSeccompProfile),
+        }
+    }
+
+    /// The message, for people.
+    pub fn message(&self, key: &ProfileKey) -> String {
+        let place = place(key);
+        match self {
+            Self::Installed { warnings } if warnings.is_empty() => format!("installed as {place}"),
+            Self::Installed { warnings } => format!("installed as {place}; please look at {}", list(warnings)),
+            Self::Held => format!("being deleted; {place} stays until no pod uses it"),
+            Self::Removed => "being deleted; removed from this node".to_owned(),
+            Self::Disabled => "switched off by spec.state, and not on this node".to_owned(),
+            Self::Partial => "waits to be merged with the other parts of its recording".to_owned(),
+            Self::Unsupported(unsupported) => unsupported.to_string(),
+            Self::Refused { why, kept } => format!("{why}{}", remains(*kept, &place)),
+            Self::Failed { error, kept } => {
+                format!("cannot install {place}: {}{}", chain(error), remains(*kept, &place))
+            }
+            Self::Stuck { error, .. } => format!("cannot remove {place}: {}", chain(error)),
+        }
+    }
+}
+
+/// Where the profile is, as a pod names it.
+fn place(key: &ProfileKey) -> String {
+    match key.kind {
+        ProfileKind::Seccomp => spo_api::seccomp::localhost_profile(&key.name),
+        ProfileKind::Selinux | ProfileKind::RawSelinux | ProfileKind::AppArmor => key.to_string(),
+    }
+}
+
+fn remains(kept: bool, place: &str) -> String {
+    if kept { format!("; {place} stays as an earlier generation left it") } else { String::new() }
+}
+
+/// Several violations as one sentence.
+pub(crate) fn list(violations: &[Violation]) -> String {
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// The node status object that says what `report` does about `node`.
+///
+/// What `old` says besides is kept: denials, conditions of other types, and the time of a condition that did not change.
+pub fn node_status(
+    report: &Report,
+    node: &str,
+    old: Option<&SecurityProfileNodeStatus>,
+    now: Time,
+) -> SecurityProfileNodeStatus {
+    let old = old.and_then(|old| old.status.as_ref());
+    let mut conditions = old.and_then(|old| old.conditions.clone()).unwrap_or_default();
+    set_condition(&mut conditions, Condition::ready(report.reason, report.message.as_str(), Some(report.generation), now));
+    let mut object = SecurityProfileNodeStatus::new(
+        &labels::node_status_name(&report.key, node),
+        SecurityProfileNodeStatusSpec { node_name: node.to_owned() },
+    );
+    object.metadata = metadata(report, node);
+    object.status = Some(SecurityProfileNodeStatusStatus {
+        status: Some(report.state),
+        conditions: Some(conditions),
+        denials: old.and_then(|old| old.denials.clone()),
+    });
+    object
+}
+
+fn metadata(report: &Report, node: &str) -> ObjectMeta {
+    let key = &report.key;
+    let owner = report.object.uid.as_ref().map(|uid| OwnerReference {
+        api_version: report.object.api_version.clone(),
+        kind: key.kind.to_string(),
+        name: key.name.to_string(),
+        uid: uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: None,
+    });
+    let labels = [
+        (labels::PROFILE_ID, labels::profile_id(key.kind, key.name.as_str())),
+        (labels::NODE_NAME, labels::node_name_value(node)),
+        (labels::PROFILE_STATE, report.state.to_string()),
+        (labels::PROFILE_KIND, key.kind.to_string()),
+    ];
+    ObjectMeta {
+        name: Some(labels::node_status_name(key, node)),
+        labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>()),
+        owner_references: owner.map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// What is reported of a profile that stands so.
+pub(crate) fn report(desired: &crate::source::Desired, standing: &Standing) -> Report {
+    let state = standing.state();
+    Report {
+        key: desired.key.clone(),
+        generation: desired.generation,
+        object: desired.object.clone(),
+        state,
+        reason: Reason::from(state),
+        message: standing.message(&desired.key),
+        event: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spo_api::FieldPath;
+    use spo_api::condition::ConditionStatus;
+
+    use super::*;
+    use crate::source::ObjectRef;
+
+    fn key() -> ProfileKey {
+        ProfileKey { kind: ProfileKind::Seccomp, name: "web".parse().unwrap() }
+    }
+
+    fn at(second: i64) -> Time {
+        Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap())
+    }
+
+    fn report(state: ProfileState, uid: Option<&str>) -> Report {
+        Report {
+            key: key(),
+            generation: 3,
+            object: ObjectRef { api_version: "security-profiles-operator.x-k8s.io/v1".into(), uid: uid.map(Into::into) },
+            state,
+            reason: state.into(),
+            message: "why".into(),
+            event: None,
+        }
+    }
+
+    #[test]
+    fn a_node_status_carries_labels_owner_and_condition() {
+        let status = node_status(&report(ProfileState::Installed, Some("1-2")), "node1", None, at(1));
+        let labels = status.metadata.labels.unwrap();
+        assert_eq!(labels["spo.x-k8s.io/profile-id"], "SeccompProfile-web");
+        assert_eq!(labels["spo.x-k8s.io/node-name"], "node1");
+        assert_eq!(labels["spo.x-k8s.io/profile-state"], "Installed");
+        assert_eq!(labels["spo.x-k8s.io/profile-kind"], "SeccompProfile");
+        let owners = status.metadata.owner_references.unwrap();
+        assert_eq!((owners.len(), owners[0].uid.as_str(), owners[0].controller), (1, "1-2", Some(true)));
+        assert_eq!(status.spec.node_name, "node1");
+        let ready = &status.status.unwrap().conditions.unwrap()[0];
+        assert_eq!((ready.status, ready.observed_generation), (ConditionStatus::True, Some(3)));
+    }
+
+    #[test]
+    fn an_object_without_identity_owns_nothing() {
+        assert_eq!(node_status(&report(ProfileState::Error, None), "node1", None, at(1)).metadata.owner_references, None);
+    }
+
+    #[test]
+    fn what_did_not_change_keeps_its_time() {
+        let report = report(ProfileState::Installed, None);
+        let first = node_status(&report, "node1", None, at(1));
+        assert_eq!(node_status(&report, "node1", Some(&first), at(9)), first);
+    }
+
+    #[test]
+    fn a_refusal_names_field_reason_and_what_stays() {
+        let why = Refusal::Invalid(vec![Violation::new(FieldPath::new("spec").child("flags"), "is wrong")]);
+        let standing = Standing::Refused { why, kept: true };
+        assert_eq!(
+            standing.message(&key()),
+            "spec.flags: is wrong; operator/web.json stays as an earlier generation left it"
+        );
+        assert_eq!(standing.state(), ProfileState::Error);
+    }
+
+    #[test]
+    fn w_nd_4_a_kernel_without_seccomp_is_told_in_the_status() {
+        let unsupported = Unsupported { reason: "this kernel has no seccomp filters".into(), next_step: "use another".into() };
+        let standing = Standing::Unsupported(unsupported);
+        assert_eq!(standing.message(&key()), "this kernel has no seccomp filters; use another");
+        assert_eq!(standing.warning(), Some(EventReason::SeccompNotSupportedOnNode));
+        assert_eq!(standing.state(), ProfileState::Error);
+    }
+}

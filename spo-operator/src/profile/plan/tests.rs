@@ -1,0 +1,303 @@
+//! Tables of what is planned.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use rstest::rstest;
+use serde_json::{Value, json};
+use spo_api::condition::ConditionStatus;
+use spo_api::{ProfileKey, ProfileKind, ProfileState, labels};
+
+use super::super::cluster::{Change, Cluster, Watch};
+use super::*;
+use crate::watch::Slim;
+
+const KIND: ProfileKind = ProfileKind::Seccomp;
+
+/// A cluster with one profile, `web`, whose reports and surroundings a test adds.
+struct World {
+    cluster: Cluster,
+    key: ProfileKey,
+    object: Value,
+    pods: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::named("web")
+    }
+
+    fn named(name: &str) -> Self {
+        let key = ProfileKey { kind: KIND, name: name.parse().unwrap() };
+        let id = labels::profile_id(KIND, name);
+        let object = json!({"metadata": {"name": name, "uid": "u1", "resourceVersion": "1", "generation": 1,
+            "labels": {labels::PROFILE_ID: id}}});
+        Self { cluster: Cluster::default(), key, object, pods: false }
+    }
+
+    fn show(&mut self, watch: Watch, object: Value) {
+        let object: Slim = serde_json::from_value(object).unwrap();
+        self.cluster.change(watch, Change::Applied(object), Duration::ZERO);
+    }
+
+    fn node(mut self, name: &str) -> Self {
+        self.show(Watch::Nodes, json!({"metadata": {"name": name}}));
+        self
+    }
+
+    fn daemon(mut self, node: &str, ready: bool) -> Self {
+        self.pods = true;
+        let ready = if ready { "True" } else { "False" };
+        let status = json!({"conditions": [{"type": "Ready", "status": ready}]});
+        self.show(
+            Watch::Daemons,
+            json!({"metadata": {"name": format!("spod-{node}")}, "spec": {"nodeName": node}, "status": status}),
+        );
+        self
+    }
+
+    fn report(self, node: &str, state: ProfileState, generation: i64) -> Self {
+        self.report_with(node, state, generation, "")
+    }
+
+    fn report_with(mut self, node: &str, state: ProfileState, generation: i64, message: &str) -> Self {
+        let name = labels::node_status_name(&self.key, node);
+        let ready = Condition::ready(Reason::from(state), message, Some(generation), time());
+        let status = json!({"status": state, "conditions": [ready]});
+        self.show(Watch::Reports, json!({"metadata": {"name": name, "ownerReferences": self.owner()}, "spec": {"nodeName": node}, "status": status}));
+        self
+    }
+
+    fn legacy_report(mut self, node: &str, state: ProfileState) -> Self {
+        let name = labels::legacy_node_status_name(self.key.name.as_str(), node);
+        let status = json!({"status": state});
+        self.show(Watch::Reports, json!({"metadata": {"name": name, "ownerReferences": self.owner()}, "spec": {"nodeName": node}, "status": status}));
+        self
+    }
+
+    fn owner(&self) -> Value {
+        json!([{"apiVersion": "v1", "kind": KIND.as_str(), "name": self.key.name.as_str(), "uid": "u1", "controller": true}])
+    }
+
+    fn with(mut self, pointer: &str, value: Value) -> Self {
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        self.object.pointer_mut(parent).unwrap()[field] = value;
+        self
+    }
+
+    fn plan_at(mut self, seconds: u64) -> Plan {
+        self.show(Watch::Profiles(KIND), self.object.clone());
+        let profile = self.cluster.profile(&self.key).unwrap();
+        let observed = Observed { key: &self.key, profile, nodes: self.cluster.nodes() };
+        plan(&observed, &Now { uptime: Duration::from_secs(seconds), time: time() })
+    }
+
+    /// What is planned when nothing has happened for a minute.
+    fn plan(self) -> Plan {
+        self.plan_at(60)
+    }
+}
+
+fn time() -> Time {
+    Time("2026-01-02T03:04:05Z".parse().unwrap())
+}
+
+fn status(plan: &Plan) -> (ProfileState, &str) {
+    match plan.actions.as_slice() {
+        [Action::Status(status)] => (status.state, status.ready.message.as_str()),
+        other => panic!("not one status: {other:?}"),
+    }
+}
+
+use ProfileState::{Disabled, Error, Installed, Partial, Pending, Terminating};
+
+#[rstest]
+#[case::all_installed(&[Installed, Installed], Installed)]
+#[case::one_pending(&[Installed, Pending], Pending)]
+#[case::one_error(&[Installed, Error, Pending], Error)]
+#[case::disabled(&[Disabled, Disabled], Disabled)]
+#[case::partial(&[Partial, Disabled], Partial)]
+#[case::terminating(&[Installed, Terminating], Terminating)]
+fn the_lowest_state_of_the_nodes_is_the_profiles(#[case] nodes: &[ProfileState], #[case] expected: ProfileState) {
+    let mut world = World::new();
+    for (number, state) in nodes.iter().enumerate() {
+        let node = format!("node{number}");
+        world = world.node(&node).daemon(&node, true).report(&node, *state, 1);
+    }
+    assert_eq!(status(&world.plan()).0, expected);
+}
+
+#[test]
+fn an_installed_profile_is_ready_and_says_where_pods_find_it() {
+    let plan = World::new().node("node1").report("node1", Installed, 1).plan();
+    let [Action::Status(status)] = plan.actions.as_slice() else { panic!("{plan:?}") };
+    assert_eq!(status.localhost_profile.as_deref(), Some("operator/web.json"));
+    assert_eq!((status.ready.status, status.ready.reason.as_str()), (ConditionStatus::True, "Available"));
+    assert_eq!(status.ready.observed_generation, Some(1));
+    assert_eq!(status.ready.message, "installed on every node");
+}
+
+#[test]
+fn w_op_15_a_node_whose_name_is_part_of_another_is_gone_all_the_same() {
+    let plan = World::new().node("node10").report("node1", Installed, 1).report("node10", Installed, 1).plan();
+    let deleted: Vec<_> =
+        plan.actions.iter().filter(|action| matches!(action, Action::DeleteNodeStatus { .. })).collect();
+    assert_eq!(deleted, [&Action::DeleteNodeStatus { node: "node1".into(), legacy_name: None }]);
+}
+
+#[test]
+fn w_op_16_one_status_is_planned_for_all_reports_together() {
+    let world = (0..200).fold(World::new(), |world, n| {
+        let node = format!("node{n}");
+        world.node(&node).daemon(&node, true).report(&node, Installed, 1)
+    });
+    assert_eq!(status(&world.plan()), (Installed, "installed on every node"));
+}
+
+#[test]
+fn w_op_17_a_node_whose_daemon_is_not_ready_blocks_nobody_and_is_named() {
+    let world = World::new().node("node1").node("node2").daemon("node1", true).daemon("node2", false);
+    let plan = world.report("node1", Installed, 1).plan();
+    assert_eq!(status(&plan), (Installed, "no report from node2, where the daemon is not ready"));
+}
+
+#[test]
+fn w_op_17_a_node_whose_daemon_is_ready_is_waited_for_and_named() {
+    let world = World::new().node("node1").node("node2").daemon("node1", true).daemon("node2", true);
+    let plan = world.report("node1", Installed, 1).plan();
+    assert_eq!(status(&plan), (Pending, "waiting for 1 of 2 nodes: node2"));
+}
+
+#[test]
+fn w_op_17_nodes_without_the_daemon_do_not_count() {
+    let world = World::new().node("node1").node("windows").daemon("node1", true);
+    assert_eq!(status(&world.report("node1", Installed, 1).plan()).0, Installed);
+}
+
+#[test]
+fn a_long_list_of_nodes_is_cut() {
+    let world = (0..7).fold(World::new(), |world, n| {
+        let node = format!("node{n}");
+        world.node(&node).daemon(&node, true)
+    });
+    let expected = "waiting for 7 of 7 nodes: node0, node1, node2, node3, node4 and 2 more";
+    assert_eq!(status(&world.plan()), (Pending, expected));
+}
+
+#[test]
+fn an_error_names_the_node_and_its_reason() {
+    let world = World::new().node("node1").node("node2").report("node1", Installed, 1);
+    let plan = world.report_with("node2", Error, 1, "seccomp is not supported here").plan();
+    assert_eq!(status(&plan), (Error, "node2: seccomp is not supported here"));
+}
+
+#[test]
+fn an_error_is_written_at_once_though_other_nodes_are_awaited() {
+    let world = World::new().node("node1").node("node2").daemon("node1", true).daemon("node2", true);
+    assert_eq!(status(&world.report("node1", Error, 1).plan_at(0)).0, Error);
+}
+
+#[test]
+fn a_status_that_busy_nodes_would_replace_at_once_is_not_written_yet() {
+    let world = World::new().node("node1").node("node2").daemon("node1", true).daemon("node2", true);
+    let plan = world.report("node1", Installed, 1).plan_at(0);
+    assert_eq!(plan, Plan { actions: vec![], again: Some(QUIET) });
+}
+
+#[test]
+fn a_report_of_an_older_generation_counts_as_in_progress() {
+    let world = World::new().with("/metadata/generation", json!(2)).node("node1");
+    assert_eq!(
+        status(&world.report("node1", Installed, 1).plan()),
+        (ProfileState::InProgress, "waiting for 1 of 1 nodes: node1")
+    );
+}
+
+#[test]
+fn without_any_daemon_the_message_names_the_daemon_set() {
+    let plan = World::new().node("node1").plan();
+    assert_eq!(status(&plan), (Pending, "no node runs the daemon yet: see the DaemonSet spod"));
+}
+
+#[test]
+fn nothing_is_said_of_missing_daemons_before_one_can_have_reported() {
+    assert_eq!(World::new().node("node1").plan_at(0), Plan { actions: vec![], again: Some(QUIET) });
+}
+
+#[test]
+fn nothing_is_planned_when_the_status_is_as_it_should_be() {
+    let ready = Condition::ready(Reason::Available, "installed on every node", Some(1), time());
+    let current = json!({"status": "Installed", "localhostProfile": "operator/web.json", "conditions": [ready]});
+    let world = World::new().with("/status", current).node("node1").report("node1", Installed, 1);
+    assert_eq!(world.plan(), Plan::default());
+}
+
+#[test]
+fn s9_a_profile_without_its_label_gets_it() {
+    let world =
+        World::named(&"n".repeat(69)).with("/metadata/labels", json!({})).node("node1").report("node1", Installed, 1);
+    assert_eq!(world.plan().actions[0], Action::Label);
+}
+
+#[test]
+fn s7_finalizer_and_status_of_a_node_that_never_was_do_not_hold_up_a_deletion() {
+    let world = World::new()
+        .with("/metadata/deletionTimestamp", json!("2026-01-02T03:04:05Z"))
+        .with("/metadata/finalizers", json!(["ghost-deleted"]))
+        .node("node1")
+        .legacy_report("ghost", Installed);
+    let expected = [
+        Action::DeleteNodeStatus { node: "ghost".into(), legacy_name: Some("web-ghost".into()) },
+        Action::Finalizers { keep: vec![], resource_version: 1 },
+    ];
+    assert_eq!(world.plan().actions, expected);
+}
+
+#[rstest]
+#[case::its_node_is_gone(World::new(), &[])]
+#[case::this_daemon_has_taken_over(World::new().node("old").report("old", Installed, 1), &[])]
+#[case::the_reference_daemon_is_still_there(World::new().node("old").legacy_report("old", Installed), &["old-deleted"])]
+fn w_op_18_legacy_finalizers_go_when_no_reference_daemon_is_left(#[case] world: World, #[case] expected: &[&str]) {
+    let finalizers = json!(["old-deleted"]);
+    let plan = world.with("/metadata/finalizers", finalizers).plan();
+    let kept = plan.actions.iter().find_map(|action| match action {
+        Action::Finalizers { keep, .. } => Some(keep.clone()),
+        _ => None,
+    });
+    assert_eq!(kept.unwrap_or_else(|| vec!["old-deleted".to_owned()]), expected);
+}
+
+#[test]
+fn finalizers_of_others_stay_and_are_named() {
+    let plan = World::new()
+        .with("/metadata/deletionTimestamp", json!("2026-01-02T03:04:05Z"))
+        .with("/metadata/finalizers", json!(["example.org/backup"]))
+        .plan();
+    assert_eq!(status(&plan), (Terminating, "its deletion waits for the finalizers example.org/backup"));
+}
+
+#[test]
+fn a_profile_in_use_says_that_its_deletion_waits_for_pods() {
+    let plan = World::new()
+        .with("/metadata/deletionTimestamp", json!("2026-01-02T03:04:05Z"))
+        .with("/metadata/finalizers", json!(["in-use-by-active-pods", "node1-deleted"]))
+        .plan();
+    let [Action::Finalizers { keep, .. }, Action::Status(status)] = plan.actions.as_slice() else { panic!("{plan:?}") };
+    assert_eq!(keep, &["in-use-by-active-pods"]);
+    assert_eq!((status.state, status.ready.reason.as_str()), (Terminating, "Deleting"));
+}
+
+#[test]
+fn what_a_node_said_stays_for_a_while_after_the_node_went() {
+    let plan = World::new().node("other").report("node1", Installed, 1).plan_at(0);
+    assert!(!plan.actions.iter().any(|action| matches!(action, Action::DeleteNodeStatus { .. })), "{plan:?}");
+    assert_eq!(plan.again, Some(NODE_GONE));
+}
+
+#[test]
+fn w_op_18_the_reference_operators_word_counts_only_without_ours() {
+    let world = World::new().node("node1").legacy_report("node1", Error);
+    assert_eq!(status(&world.plan()).0, Error);
+    let world = World::new().node("node1").legacy_report("node1", Error).report("node1", Installed, 1);
+    assert_eq!(status(&world.plan()).0, Installed);
+}

@@ -1,0 +1,62 @@
+//! What a source of recordings tells, whichever source it is.
+
+use std::fmt;
+
+use serde::Serialize;
+use spo_api::syscalls::Abi;
+
+/// One thing that was seen, or one kind of thing that was missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Event {
+    /// A system call was made.
+    Call {
+        /// The ABI by which it was made; one program can use several.
+        abi: Abi,
+        /// Its number there.
+        number: u32,
+    },
+    /// Something was missed.
+    Lost {
+        /// What.
+        what: Loss,
+        /// How often, as counted so far; the highest count stands.
+        count: u64,
+    },
+}
+
+/// What can be missed while recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Loss {
+    /// Tasks that the kernel had no memory to mark: what they and their children did is unknown.
+    UnmarkedTasks,
+    /// Calls whose number is beyond any table, and cannot be a call of this kernel.
+    NumbersOutOfRange,
+    /// Calls by an ABI that has no table here, such as 32-bit ARM.
+    ForeignAbiCalls,
+    /// Tasks that were still running when the recording ended.
+    StillRunning,
+    /// The recording began after the workload.
+    LateStarts,
+    /// Containers for which no place was free.
+    ContainersWithoutSlot,
+    /// Control groups for which no place was free.
+    CgroupsNotSelected,
+    /// Notifications that found the ring buffer full.
+    DroppedNotifications,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnmarkedTasks => "tasks could not be followed: the kernel had no memory to mark them",
+            Self::NumbersOutOfRange => "calls had a number that no table knows",
+            Self::ForeignAbiCalls => "calls were made by an ABI that has no table here",
+            Self::StillRunning => "tasks were still running when the recording ended",
+            Self::LateStarts => "workloads had started before the recording did",
+            Self::ContainersWithoutSlot => "containers found no free place and were not recorded",
+            Self::CgroupsNotSelected => "control groups found no free place and were not recorded",
+            Self::DroppedNotifications => "notifications were dropped because they were read too slowly",
+        })
+    }
+}

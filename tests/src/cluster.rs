@@ -1,0 +1,66 @@
+//! The cluster that tests run on.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use crate::node::Node;
+
+/// The name of the only node.
+pub const NODE: &str = "node1";
+
+/// A running cluster of one node.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Talks to its API server as an administrator.
+    pub client: Client,
+    /// The file system of its node.
+    pub node: Node,
+    /// The image of the tests' workloads.
+    pub busybox: String,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("node", &self.node).field("busybox", &self.busybox).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// The one that the environment names. Without one the test is skipped, and a line says so.
+    ///
+    /// # Panics
+    /// If the environment names a cluster that cannot be used.
+    pub async fn connect() -> Option<Self> {
+        if std::env::var_os(NODE_ROOT).is_none() {
+            skip("needs a cluster: cargo xtask test --only cluster");
+            return None;
+        }
+        match Self::named().await {
+            Ok(cluster) => Some(cluster),
+            Err(error) => panic!("the cluster of the environment cannot be used: {error:#}"),
+        }
+    }
+
+    async fn named() -> Result<Self> {
+        // Programs that link more than one choose; whoever comes second finds it chosen.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = Kubeconfig::read_from(variable("KUBECONFIG")?).context("cannot read KUBECONFIG")?;
+        let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
+        let node = Node::open(Path::new(&variable(NODE_ROOT)?), PathBuf::from(variable("SPO_TEST_KUBELET_DIR")?))?;
+        Ok(Self { client: Client::try_from(config)?, node, busybox: variable("SPO_TEST_BUSYBOX")? })
+    }
+}
+
+const NODE_ROOT: &str = "SPO_TEST_NODE_ROOT";
+
+fn variable(name: &str) -> Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set; `cargo xtask test` sets it"))
+}
+
+#[expect(clippy::print_stdout, reason = "the runner reads skips from the output of a test")]
+fn skip(reason: &str) {
+    println!("skipped: {reason}");
+}

@@ -1,0 +1,53 @@
+//! Manifests of this repository, applied as they stand.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client, ResourceExt as _, discovery};
+use serde::de::DeserializeOwned;
+
+/// A file of this repository.
+#[must_use]
+pub fn path(below_root: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(below_root)
+}
+
+/// The text of a file of this repository.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn text(below_root: &str) -> Result<String> {
+    let path = path(below_root);
+    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The objects of a manifest.
+///
+/// # Errors
+/// If one is not of this type.
+pub fn objects<T: DeserializeOwned>(text: &str) -> Result<Vec<T>> {
+    serde_saphyr::from_multiple(text).context("a manifest is no YAML of such objects")
+}
+
+/// Makes every object of a manifest, or brings it to what the manifest says.
+///
+/// # Errors
+/// If the API server refuses one.
+pub async fn apply(client: &Client, text: &str) -> Result<()> {
+    for object in objects::<DynamicObject>(text)? {
+        let types = object.types.clone().context("an object has no kind")?;
+        let what = format!("{} {}", types.kind, object.name_any());
+        let kind = GroupVersionKind::try_from(&types).with_context(|| format!("{what} has no apiVersion"))?;
+        let (resource, _) =
+            discovery::pinned_kind(client, &kind).await.with_context(|| format!("no kind of {what}"))?;
+        let api: Api<DynamicObject> = match object.namespace() {
+            Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
+        let params = PatchParams::apply("spo-tests").force();
+        api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await.with_context(|| what)?;
+    }
+    Ok(())
+}

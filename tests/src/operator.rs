@@ -1,0 +1,121 @@
+//! All of ours on the cluster, from the generated manifests, with their roles.
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, ResourceExt as _};
+use tokio::sync::OnceCell;
+
+use crate::cluster::Cluster;
+use crate::{manifest, wait};
+
+/// The namespace of the operator.
+pub const NAMESPACE: &str = "security-profiles-operator";
+
+/// The name of the daemon's DaemonSet, and of the label `name` of its pods.
+pub const DAEMON: &str = "spod";
+
+/// The folder that the manifests take for the kubelet's.
+const USUAL_KUBELET: &str = "/var/lib/kubelet";
+
+/// The cluster with the operator on it; installs that for the first test that asks. Without a cluster the test is skipped.
+///
+/// # Panics
+/// If it cannot be installed.
+pub async fn cluster() -> Option<Cluster> {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let cluster = Cluster::connect().await?;
+    let installed = INSTALLED.get_or_try_init(|| install(&cluster)).await;
+    installed.unwrap_or_else(|error| panic!("the operator cannot be installed: {error:#}"));
+    Some(cluster)
+}
+
+async fn install(cluster: &Cluster) -> Result<()> {
+    let crds: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
+    for name in definitions()? {
+        let text = manifest::text(&format!("deploy/crds/{name}"))?;
+        manifest::apply(&cluster.client, &text).await?;
+        for crd in manifest::objects::<CustomResourceDefinition>(&text)? {
+            wait::until(&crds, &crd.name_any(), "to be served", is_served).await;
+        }
+    }
+    let text = manifest::text("deploy/manifests/operator.yaml")?;
+    let kubelet = cluster.node.kubelet().to_str().context("the kubelet's folder is not UTF-8")?;
+    manifest::apply(&cluster.client, &text.replace(USUAL_KUBELET, kubelet)).await?;
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    wait::until(&deployments, NAMESPACE, "to be rolled out", is_rolled_out).await;
+    daemon_ready(cluster).await;
+    Ok(())
+}
+
+fn definitions() -> Result<Vec<String>> {
+    let dir = manifest::path("deploy/crds");
+    let entries = std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<std::io::Result<Vec<_>>>().context("cannot read deploy/crds")?;
+    names.retain(|name| name.ends_with(".yaml"));
+    Ok(names)
+}
+
+fn is_served(crd: &CustomResourceDefinition) -> bool {
+    let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True")
+}
+
+fn is_rolled_out(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+    deployment.status.as_ref().is_some_and(|status| {
+        status.observed_generation == deployment.metadata.generation
+            && status.updated_replicas == wanted
+            && status.available_replicas == wanted
+    })
+}
+
+/// Waits until the daemon is ready on the node.
+///
+/// # Panics
+/// If it does not come to that.
+pub async fn daemon_ready(cluster: &Cluster) {
+    wait::until(&daemon_sets(cluster), DAEMON, "to be rolled out", |set| {
+        set.status.as_ref().is_some_and(|status| {
+            status.observed_generation == set.metadata.generation
+                && status.updated_number_scheduled == Some(1)
+                && status.number_available == Some(1)
+        })
+    })
+    .await;
+}
+
+/// The DaemonSet of the daemon is among these.
+#[must_use]
+pub fn daemon_sets(cluster: &Cluster) -> Api<DaemonSet> {
+    Api::namespaced(cluster.client.clone(), NAMESPACE)
+}
+
+/// The pods of the operator.
+#[must_use]
+pub fn pods(cluster: &Cluster) -> Api<Pod> {
+    Api::namespaced(cluster.client.clone(), NAMESPACE)
+}
+
+/// The pod of the daemon that is not on its way out, if there is one.
+///
+/// # Panics
+/// If pods cannot be listed.
+pub async fn daemon_pod(cluster: &Cluster) -> Option<Pod> {
+    let daemons = ListParams::default().labels(&format!("name={DAEMON}"));
+    let pods = pods(cluster).list(&daemons).await.expect("pods can be listed");
+    pods.items.into_iter().find(|pod| pod.metadata.deletion_timestamp.is_none())
+}
+
+/// Has the pod of the daemon killed at once; the DaemonSet makes another.
+///
+/// # Panics
+/// If there is none, or it cannot be removed.
+pub async fn kill_daemon(cluster: &Cluster) {
+    let pod = daemon_pod(cluster).await.expect("the daemon runs");
+    let at_once = DeleteParams::default().grace_period(0);
+    pods(cluster).delete(&pod.name_any(), &at_once).await.expect("a pod can be removed");
+}

@@ -1,0 +1,63 @@
+//! Waiting: for what the API server announces by its watch, for what the node's files show by looking, always with a deadline.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use kube::runtime::wait::await_condition;
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long anything may take. Far more than it does, even beside other work.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits until an object is as `ready` wants it, and gives it back.
+///
+/// # Panics
+/// After [`PATIENCE`], with the object as it is then; or if it cannot be watched.
+pub async fn until<K>(api: &Api<K>, name: &str, what: &str, ready: impl Fn(&K) -> bool) -> K
+where
+    K: Resource + Clone + Debug + Send + DeserializeOwned + 'static,
+{
+    let waited = await_condition(api.clone(), name, |object: Option<&K>| object.is_some_and(&ready));
+    match timeout(PATIENCE, waited).await {
+        Ok(Ok(Some(object))) => object,
+        Ok(Ok(None)) => panic!("waiting for {name} {what}: it is gone"),
+        Ok(Err(error)) => panic!("waiting for {name} {what}: {error}"),
+        Err(_) => panic!("waited in vain for {name} {what}; it is {:#?}", api.get_opt(name).await),
+    }
+}
+
+/// Waits until an object is gone.
+///
+/// # Panics
+/// After [`PATIENCE`], with the object as it is then; or if it cannot be watched.
+pub async fn until_gone<K>(api: &Api<K>, name: &str)
+where
+    K: Resource + Clone + Debug + Send + DeserializeOwned + 'static,
+{
+    let waited = await_condition(api.clone(), name, |object: Option<&K>| object.is_none());
+    match timeout(PATIENCE, waited).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => panic!("waiting for the end of {name}: {error}"),
+        Err(_) => panic!("waited in vain for the end of {name}; it is {:#?}", api.get_opt(name).await),
+    }
+}
+
+/// Looks until there is something to see that nobody announces, such as a file.
+///
+/// # Panics
+/// After [`PATIENCE`].
+pub async fn until_seen<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "looked in vain for {what}");
+        sleep(LOOK).await;
+    }
+}

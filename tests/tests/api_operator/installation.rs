@@ -1,0 +1,215 @@
+//! From a profile object to a file of the node, and back to the object's status.
+
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+use spo_api::{GROUP, ProfileKey, ProfileKind, ProfileState, finalizers, labels};
+use spo_tests::wait;
+
+use crate::process::{both, daemon, daemon_through, manager};
+use crate::proxy::Proxy;
+use crate::server::{NODE, Server, a_while, version};
+
+fn node_status_name(profile: &str) -> String {
+    labels::node_status_name(&ProfileKey { kind: ProfileKind::Seccomp, name: profile.parse().unwrap() }, NODE)
+}
+
+#[tokio::test]
+async fn s1_a_profile_is_installed_and_says_so() {
+    let Some(server) = Server::take().await else { return };
+    let _running = both(&server);
+    server.profile("s1").await;
+    let profile = server.installed("s1").await;
+    let status = profile.status.clone().unwrap();
+    assert_eq!(status.localhost_profile.as_deref(), Some("operator/s1.json"));
+    assert_eq!(profile.labels()[labels::PROFILE_ID], "SeccompProfile-s1");
+    assert_eq!(profile.finalizers(), [] as [&str; 0]);
+    let file: Value = serde_json::from_slice(&std::fs::read(server.file("s1")).unwrap()).unwrap();
+    assert_eq!(file["defaultAction"], "SCMP_ACT_ALLOW");
+
+    let node_status = server.statuses.get(&node_status_name("s1")).await.unwrap();
+    assert_eq!(node_status.status.unwrap().status, Some(ProfileState::Installed));
+    assert_eq!(node_status.metadata.owner_references.unwrap()[0].uid, profile.uid().unwrap());
+}
+
+#[tokio::test]
+async fn s9_statuses_of_a_profile_with_69_characters_are_found_by_its_hashed_label() {
+    let Some(server) = Server::take().await else { return };
+    let _running = both(&server);
+    let name = "n".repeat(69);
+    server.profile(&name).await;
+    server.installed(&name).await;
+    let id = labels::profile_id(ProfileKind::Seccomp, &name);
+    let found =
+        server.statuses.list(&ListParams::default().labels(&format!("{}={id}", labels::PROFILE_ID))).await.unwrap();
+    assert_eq!(found.items.iter().map(|status| status.spec.node_name.as_str()).collect::<Vec<_>>(), [NODE]);
+}
+
+#[tokio::test]
+async fn a_new_profile_takes_five_writes() {
+    let Some(server) = Server::take().await else { return };
+    let _running = both(&server);
+    let uid = server.profile("five").await.uid().unwrap();
+    server.installed("five").await;
+    a_while().await;
+    let events: Api<Event> = Api::namespaced(server.client.clone(), "default");
+    let events = events.list(&ListParams::default()).await.unwrap().items;
+    let reasons = events.iter().filter(|event| event.regarding.as_ref().and_then(|o| o.uid.as_ref()) == Some(&uid));
+    assert_eq!(reasons.map(|event| event.reason.as_deref().unwrap()).collect::<Vec<_>>(), ["SavedSeccompProfile"]);
+    // Each other write has its own entry among the managed fields, or the object would have a newer version than two writes give.
+    let writes = |managed: &kube::api::ObjectMeta| managed.managed_fields.iter().flatten().count();
+    assert_eq!(writes(&server.profiles.get("five").await.unwrap().metadata), 3, "creation, label, status");
+    let node_status = server.statuses.get(&node_status_name("five")).await.unwrap();
+    assert_eq!(writes(&node_status.metadata), 2, "object, status");
+}
+
+#[tokio::test]
+async fn an_edited_profile_is_installed_anew() {
+    let Some(server) = Server::take().await else { return };
+    let _running = both(&server);
+    server.profile("edited").await;
+    server.installed("edited").await;
+    let patch = Patch::Merge(json!({"spec": {"defaultAction": "SCMP_ACT_LOG"}}));
+    server.profiles.patch("edited", &PatchParams::default(), &patch).await.unwrap();
+    let profile = server.installed("edited").await;
+    assert_eq!(profile.metadata.generation, Some(2));
+    let file = std::fs::read_to_string(server.file("edited")).unwrap();
+    assert!(file.contains("SCMP_ACT_LOG"), "{file}");
+}
+
+#[tokio::test]
+async fn a_deleted_profile_leaves_the_node() {
+    let Some(server) = Server::take().await else { return };
+    let _running = both(&server);
+    server.profile("deleted").await;
+    server.installed("deleted").await;
+    server.delete("deleted").await;
+    server.file_is("deleted", false).await;
+    wait::until_gone(&server.profiles, "deleted").await;
+}
+
+#[tokio::test]
+async fn a_profile_deleted_while_the_daemon_was_away_leaves_the_node_when_it_is_back() {
+    let Some(server) = Server::take().await else { return };
+    let first = daemon(&server);
+    server.profile("away").await;
+    server.file_is("away", true).await;
+    first.kill();
+    server.delete("away").await;
+    a_while().await;
+    assert!(server.file("away").exists());
+    let _second = daemon(&server);
+    server.file_is("away", false).await;
+}
+
+#[tokio::test]
+async fn a_profile_in_use_stays_on_the_node_while_it_is_being_deleted() {
+    let Some(server) = Server::take().await else { return };
+    let _running = both(&server);
+    server.profile_with("used", &[finalizers::IN_USE]).await;
+    server.installed("used").await;
+    server.delete("used").await;
+    assert_eq!(server.message("used", "Deleting").await, "deleted as soon as no pod uses it any more");
+    assert!(server.file("used").exists());
+    let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    server.profiles.patch("used", &PatchParams::default(), &free).await.unwrap();
+    server.file_is("used", false).await;
+}
+
+#[tokio::test]
+async fn a_restarted_daemon_writes_nothing_that_is_there() {
+    let Some(server) = Server::take().await else { return };
+    let first = daemon(&server);
+    server.profile("same").await;
+    let reported = |status: &spo_api::node_status::v1::SecurityProfileNodeStatus| status.status.is_some();
+    let before = wait::until(&server.statuses, &node_status_name("same"), "to be reported", reported).await;
+    let (ended, took) = first.terminate();
+    assert!(ended.success() && took.as_secs() < 1, "{ended} after {took:?}");
+    let _second = daemon(&server);
+    a_while().await;
+    let after = server.statuses.get(&node_status_name("same")).await.unwrap();
+    assert_eq!(version(&before), version(&after));
+}
+
+#[tokio::test]
+async fn a_node_status_that_somebody_deleted_comes_back() {
+    let Some(server) = Server::take().await else { return };
+    let _running = both(&server);
+    server.profile("back").await;
+    server.installed("back").await;
+    let before = server.statuses.get(&node_status_name("back")).await.unwrap();
+    server.statuses.delete(&node_status_name("back"), &kube::api::DeleteParams::default()).await.unwrap();
+    let again = |status: &spo_api::node_status::v1::SecurityProfileNodeStatus| {
+        status.metadata.uid != before.metadata.uid && status.status.is_some()
+    };
+    wait::until(&server.statuses, &node_status_name("back"), "to be made again", again).await;
+}
+
+#[tokio::test]
+async fn a_lost_api_server_loses_nothing() {
+    let Some(server) = Server::take().await else { return };
+    let way = Proxy::to(server.port()).await;
+    let daemon = daemon_through(&server, Some(way.port));
+    let _manager = manager(&server);
+    server.profile("before").await;
+    server.installed("before").await;
+    way.cut();
+    server.profile("meanwhile").await;
+    server.delete("before").await;
+    a_while().await;
+    assert!(!server.file("meanwhile").exists() && server.file("before").exists());
+    way.mend();
+    server.installed("meanwhile").await;
+    server.file_is("before", false).await;
+    assert!(daemon.log().contains("watch interrupted"), "{}", daemon.log());
+}
+
+#[tokio::test]
+async fn what_was_found_out_while_the_api_server_was_away_is_reported_later() {
+    let Some(server) = Server::take().await else { return };
+    let way = Proxy::to(server.port()).await;
+    let _daemon = daemon_through(&server, Some(way.port));
+    let _manager = manager(&server);
+    server.profile("tampered").await;
+    server.installed("tampered").await;
+    way.cut();
+    std::fs::write(server.file("tampered"), "nothing").unwrap();
+    let restored =
+        || std::fs::read_to_string(server.file("tampered")).is_ok_and(|text| text.contains("mkdir")).then_some(());
+    wait::until_seen("the file to be restored", restored).await;
+    way.mend();
+    let events: Api<Event> = Api::namespaced(server.client.clone(), "default");
+    let uid = server.profiles.get("tampered").await.unwrap().uid();
+    for _ in 0..300 {
+        let list = events.list(&ListParams::default()).await.unwrap().items;
+        let about = list.iter().filter(|event| event.regarding.as_ref().is_some_and(|object| object.uid == uid));
+        if about.filter(|event| event.note.as_deref().is_some_and(|note| note.starts_with("restored"))).count() == 1 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("no event tells that the file was restored");
+}
+
+#[tokio::test]
+async fn w_op_18_what_a_reference_daemon_left_is_taken_over() {
+    let Some(server) = Server::take().await else { return };
+    let profile = server.profile_with("old", &[&finalizers::legacy_node_finalizer(NODE)]).await;
+    let legacy = json!({
+        "apiVersion": format!("{GROUP}/v1"),
+        "kind": "SecurityProfileNodeStatus",
+        "metadata": {
+            "name": labels::legacy_node_status_name("old", NODE),
+            "labels": {labels::NODE_NAME: NODE, labels::PROFILE_ID: "SeccompProfile-old"},
+            "ownerReferences": [{"apiVersion": format!("{GROUP}/v1"), "kind": "SeccompProfile", "name": "old",
+                "uid": profile.uid(), "controller": true}],
+        },
+        "spec": {"nodeName": NODE},
+    });
+    server.statuses.create(&PostParams::default(), &serde_json::from_value(legacy).unwrap()).await.unwrap();
+    let _running = both(&server);
+    server.installed("old").await;
+    wait::until_gone(&server.statuses, &labels::legacy_node_status_name("old", NODE)).await;
+    wait::until(&server.profiles, "old", "to lose the old finalizer", |profile| profile.finalizers().is_empty()).await;
+}

@@ -1,0 +1,55 @@
+//! One manager writes at a time, and the next one need not wait.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use spo_tests::wait;
+
+use crate::process::manager;
+use crate::server::{NAMESPACE, Server, a_while};
+
+const LEASE: &str = "security-profiles-operator-lock";
+
+fn holder(lease: &Lease) -> String {
+    lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn w_x_25_a_manager_that_ends_gives_its_lease_back() {
+    let Some(server) = Server::take().await else { return };
+    let leases: Api<Lease> = Api::namespaced(server.client.clone(), NAMESPACE);
+    let first = manager(&server);
+    wait::until(&leases, LEASE, "to be held", |lease| !holder(lease).is_empty()).await;
+    first.terminate();
+    assert_eq!(holder(&leases.get(LEASE).await.unwrap()), "");
+
+    let begin = Instant::now();
+    let _second = manager(&server);
+    wait::until(&leases, LEASE, "to be held again", |lease| !holder(lease).is_empty()).await;
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn w_x_19_sigterm_ends_the_manager_within_a_second_and_with_status_0() {
+    let Some(server) = Server::take().await else { return };
+    let leases: Api<Lease> = Api::namespaced(server.client.clone(), NAMESPACE);
+    let running = manager(&server);
+    wait::until(&leases, LEASE, "to be held", |lease| !holder(lease).is_empty()).await;
+    let (ended, took) = running.terminate();
+    assert!(ended.success() && took < Duration::from_secs(1), "{ended} after {took:?}");
+}
+
+#[tokio::test]
+async fn only_the_leader_writes() {
+    let Some(server) = Server::take().await else { return };
+    let leases: Api<Lease> = Api::namespaced(server.client.clone(), NAMESPACE);
+    let leader = manager(&server);
+    let before = wait::until(&leases, LEASE, "to be held", |lease| !holder(lease).is_empty()).await;
+    let standby = manager(&server);
+    a_while().await;
+    assert_eq!(holder(&before), holder(&leases.get(LEASE).await.unwrap()));
+    leader.terminate();
+    wait::until(&leases, LEASE, "to be taken over", |lease| !["", &holder(&before)].contains(&&*holder(lease))).await;
+    drop(standby);
+}

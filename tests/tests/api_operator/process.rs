@@ -1,0 +1,103 @@
+//! Our programs, run beside a test.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::server::{NAMESPACE, NODE, Server};
+
+/// A program that ends with this value.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+/// Starts `spo-node daemon` as the service account that its pods have.
+pub(crate) fn daemon(server: &Server) -> Process {
+    daemon_through(server, None)
+}
+
+/// The same, reaching the API server through another port.
+pub(crate) fn daemon_through(server: &Server, port: Option<u16>) -> Process {
+    let root = server.dir().join("root");
+    std::fs::create_dir_all(&root).unwrap();
+    let mut command = program("spo-node");
+    command.args(["daemon", "--node-name", NODE, "--health-port", "0", "--root"]).arg(root);
+    start(command, &server.kubeconfig("spod", port), server.dir().join("daemon.log"))
+}
+
+/// Starts `spo-operator manager` as the service account that its pods have.
+pub(crate) fn manager(server: &Server) -> Process {
+    let mut command = program("spo-operator");
+    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", &free_port().to_string()]);
+    start(command, &server.kubeconfig(NAMESPACE, None), server.dir().join("manager.log"))
+}
+
+/// Both.
+pub(crate) fn both(server: &Server) -> (Process, Process) {
+    (daemon(server), manager(server))
+}
+
+fn start(mut command: Command, kubeconfig: &Path, log: PathBuf) -> Process {
+    let to = File::create(&log).unwrap();
+    command.arg("--kubeconfig").arg(kubeconfig).stdin(Stdio::null()).stdout(Stdio::null()).stderr(to);
+    Process { child: command.spawn().unwrap(), log }
+}
+
+/// The program that was built with this test.
+fn program(name: &str) -> Command {
+    let mut dir = std::env::current_exe().unwrap();
+    dir.pop();
+    dir.pop();
+    let path = dir.join(name);
+    assert!(path.exists(), "{} is missing: cargo build -p spo-node -p spo-operator", path.display());
+    let mut command = Command::new(path);
+    for variable in ["KUBECONFIG", "NODE_NAME", "POD_NAME", "KUBELET_DIR", "OPERATOR_NAMESPACE"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Process {
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends SIGTERM and waits for the end; gives back how it ended, and how long that took.
+    pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
+        let begin = Instant::now();
+        self.signal(Signal::TERM);
+        (self.child.wait().unwrap(), begin.elapsed())
+    }
+
+    /// Ends it without a chance to do anything.
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().unwrap();
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.signal(Signal::TERM);
+            _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            println!("{}:\n{}", self.log.display(), self.log());
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The API server that `cargo xtask test` starts, made ready for the operator.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config, ResourceExt as _};
+use serde_json::{Value, json};
+use spo_api::GROUP;
+use spo_api::node_status::v1::SecurityProfileNodeStatus;
+use spo_api::seccomp::v1::SeccompProfile;
+use spo_tests::{manifest, wait};
+use tokio::sync::{Mutex, MutexGuard};
+
+pub(crate) const NAMESPACE: &str = "security-profiles-operator";
+pub(crate) const NODE: &str = "node1";
+
+/// The API server, as its administrator sees it, for one test at a time.
+pub(crate) struct Server {
+    pub(crate) client: Client,
+    pub(crate) profiles: Api<SeccompProfile>,
+    pub(crate) statuses: Api<SecurityProfileNodeStatus>,
+    kubeconfig: PathBuf,
+    dir: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Server {
+    /// Takes the test's turn. Without an API server the test is skipped, and a line says so.
+    pub(crate) async fn take() -> Option<Self> {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        let Some(kubeconfig) = std::env::var_os("SPO_TEST_API_SERVER") else {
+            println!("skipped: needs an API server: cargo xtask test --only api");
+            return None;
+        };
+        let server = Self::ready(kubeconfig.into(), TURN.lock().await).await;
+        Some(server.unwrap_or_else(|error| panic!("the API server cannot be used: {error:#}")))
+    }
+
+    async fn ready(kubeconfig: PathBuf, turn: MutexGuard<'static, ()>) -> Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = Kubeconfig::read_from(&kubeconfig)?;
+        let client = Client::try_from(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?)?;
+        let server = Self {
+            profiles: Api::all(client.clone()),
+            statuses: Api::all(client.clone()),
+            client,
+            kubeconfig,
+            dir: tempfile::tempdir()?,
+            _turn: turn,
+        };
+        server.install().await?;
+        server.clear().await?;
+        Ok(server)
+    }
+
+    async fn install(&self) -> Result<()> {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        for kind in ["seccompprofiles", "securityprofilenodestatuses"] {
+            manifest::apply(&self.client, &manifest::text(&format!("deploy/crds/{kind}.yaml"))?).await?;
+            let served = |crd: &CustomResourceDefinition| {
+                let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_deref());
+                conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Established" && one.status == "True"))
+            };
+            wait::until(&definitions, &format!("{kind}.{GROUP}"), "to be served", served).await;
+        }
+        manifest::apply(&self.client, &manifest::text("deploy/manifests/operator.yaml")?).await?;
+        self.node(NODE).await;
+        Ok(())
+    }
+
+    /// Takes away what an earlier test left.
+    async fn clear(&self) -> Result<()> {
+        let (how, all) = (DeleteParams::default(), ListParams::default());
+        for profile in self.profiles.list(&all).await? {
+            let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+            self.profiles.patch(&profile.name_any(), &PatchParams::default(), &free).await?;
+        }
+        self.profiles.delete_collection(&how, &all).await?;
+        self.statuses.delete_collection(&how, &all).await?;
+        Ok(())
+    }
+
+    /// A folder of this test alone.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// How to reach the API server as one of our service accounts; through another address if one is given.
+    pub(crate) fn kubeconfig(&self, account: &str, through: Option<u16>) -> PathBuf {
+        let text = std::fs::read_to_string(&self.kubeconfig).unwrap();
+        let mut config: Value = serde_saphyr::from_str(&text).unwrap();
+        config["users"][0]["user"]["as"] = format!("system:serviceaccount:{NAMESPACE}:{account}").into();
+        if let Some(port) = through {
+            config["clusters"][0]["cluster"]["server"] = format!("https://127.0.0.1:{port}").into();
+        }
+        let path = self.dir().join(format!("{account}.kubeconfig"));
+        std::fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+
+    /// The port of the API server.
+    pub(crate) fn port(&self) -> u16 {
+        let text = std::fs::read_to_string(&self.kubeconfig).unwrap();
+        let config: Value = serde_saphyr::from_str(&text).unwrap();
+        let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
+        server.rsplit_once(':').unwrap().1.trim_end_matches('/').parse().unwrap()
+    }
+
+    /// Makes a Node object, if it is not there.
+    pub(crate) async fn node(&self, name: &str) {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}});
+        nodes.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(node)).await.unwrap();
+    }
+
+    /// Makes a profile that allows everything but `mkdir`.
+    pub(crate) async fn profile(&self, name: &str) -> SeccompProfile {
+        self.profile_with(name, &[]).await
+    }
+
+    /// The same with finalizers.
+    pub(crate) async fn profile_with(&self, name: &str, finalizers: &[&str]) -> SeccompProfile {
+        let profile = json!({
+            "apiVersion": format!("{GROUP}/v1"),
+            "kind": "SeccompProfile",
+            "metadata": {"name": name, "finalizers": finalizers},
+            "spec": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]},
+        });
+        self.profiles.create(&PostParams::default(), &serde_json::from_value(profile).unwrap()).await.unwrap()
+    }
+
+    /// Waits until a profile is Installed for its current generation.
+    pub(crate) async fn installed(&self, name: &str) -> SeccompProfile {
+        wait::until(&self.profiles, name, "to be Installed", |profile| {
+            let Some(status) = &profile.status else { return false };
+            let ready = status.conditions.iter().flatten().find(|condition| condition.r#type == "Ready");
+            status.status == Some(spo_api::ProfileState::Installed)
+                && ready.and_then(|ready| ready.observed_generation) == profile.metadata.generation
+        })
+        .await
+    }
+
+    /// Waits until a profile's condition has this reason, and gives back its message.
+    pub(crate) async fn message(&self, name: &str, reason: &str) -> String {
+        let ready = |profile: &SeccompProfile| {
+            let conditions = profile.status.as_ref().and_then(|status| status.conditions.clone());
+            conditions.into_iter().flatten().find(|condition| condition.r#type == "Ready" && condition.reason == reason)
+        };
+        let profile = wait::until(&self.profiles, name, reason, |profile| ready(profile).is_some()).await;
+        ready(&profile).map(|condition| condition.message).unwrap_or_default()
+    }
+
+    pub(crate) async fn delete(&self, name: &str) {
+        self.profiles.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// The file of a profile on the host of the daemon.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir().join(format!("root/var/lib/kubelet/seccomp/operator/{name}.json"))
+    }
+
+    /// Waits until the file is there, or is not.
+    pub(crate) async fn file_is(&self, name: &str, there: bool) {
+        wait::until_seen(&format!("the file of {name}"), || (self.file(name).exists() == there).then_some(())).await;
+    }
+}
+
+/// Lets what might happen wrongly happen.
+pub(crate) async fn a_while() {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+/// What an object says of its last write.
+pub(crate) fn version(object: &impl kube::ResourceExt) -> String {
+    object.resource_version().context("an object that was read has a version").unwrap()
+}

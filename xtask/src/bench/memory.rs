@@ -1,0 +1,47 @@
+//! What the daemon and the manager have in memory: with nothing to do, and with a thousand profiles.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Figure;
+use super::measure::mib;
+use super::operator::{Memory, Process, Stage};
+
+const PROFILES: &str = "1000";
+/// So long after the last event, what is in memory is what stays: allocator and connections have given back what they do not need.
+const SETTLE: Duration = Duration::from_secs(10);
+
+pub(crate) fn run() -> Result<Vec<Figure>> {
+    let stage = Stage::new()?;
+    let running = stage.run()?;
+    let mut figures = Vec::new();
+    let processes = [("daemon", &running.daemon, 75.0), ("manager", &running.manager, 78.0)];
+    std::thread::sleep(SETTLE);
+    for (name, process, reference) in processes {
+        figures.extend(idle(name, process.memory()?, reference));
+    }
+    stage.load(&["create", PROFILES])?;
+    std::thread::sleep(SETTLE);
+    for (name, process, _) in processes {
+        figures.extend(loaded(name, process)?);
+    }
+    Ok(figures)
+}
+
+fn idle(name: &str, memory: Memory, reference: f64) -> [Figure; 2] {
+    [
+        Figure::new("memory", format!("{name}, idle, RSS"), mib(memory.rss_bytes), "MiB")
+            .baseline(reference)
+            .at_most(20.0),
+        Figure::new("memory", format!("{name}, idle, anonymous"), mib(memory.anonymous_bytes), "MiB").baseline(15.0),
+    ]
+}
+
+fn loaded(name: &str, process: &Process) -> Result<[Figure; 2]> {
+    let memory = process.memory()?;
+    Ok([
+        Figure::new("memory", format!("{name}, 1,000 profiles, RSS"), mib(memory.rss_bytes), "MiB"),
+        Figure::new("memory", format!("{name}, 1,000 profiles, anonymous"), mib(memory.anonymous_bytes), "MiB"),
+    ])
+}

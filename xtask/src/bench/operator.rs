@@ -1,0 +1,166 @@
+//! The daemon and the manager on an API server of their own, as benches need them.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::measure::release;
+use crate::cluster::api::Throwaway;
+
+/// How long a process may take until it is ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(20);
+/// Clock ticks of `/proc/PID/stat`: 100 a second on every architecture that Linux gives us.
+const TICKS: f64 = 100.0;
+
+/// An API server, and the client that loads it.
+pub(super) struct Stage {
+    server: Throwaway,
+    load: PathBuf,
+    daemon: PathBuf,
+    manager: PathBuf,
+    /// The root of the daemon's host, and logs.
+    dir: tempfile::TempDir,
+}
+
+/// A daemon and a manager that are ready. They end with this value.
+pub(super) struct Running {
+    pub(super) daemon: Process,
+    pub(super) manager: Process,
+}
+
+/// A process that ends with this value.
+pub(super) struct Process {
+    child: Child,
+    /// From its start until it was ready.
+    pub(super) start: Duration,
+}
+
+/// What a process has in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    pub(super) rss_bytes: u64,
+    pub(super) anonymous_bytes: u64,
+}
+
+impl Stage {
+    pub(super) fn new() -> Result<Self> {
+        let stage = Self {
+            load: release("spo-tests", "load")?,
+            daemon: release("spo-node", "spo-node")?,
+            manager: release("spo-operator", "spo-operator")?,
+            server: Throwaway::start()?,
+            dir: tempfile::tempdir().context("cannot make a temporary folder")?,
+        };
+        stage.load(&["prepare"])?;
+        Ok(stage)
+    }
+
+    /// Has `load` do something, and gives back what it says.
+    pub(super) fn load(&self, words: &[&str]) -> Result<Value> {
+        let mut command = Command::new(&self.load);
+        command.arg(self.server.kubeconfig()).args(words).stderr(Stdio::inherit());
+        let output = command.output().with_context(|| format!("cannot start {}", self.load.display()))?;
+        if !output.status.success() {
+            bail!("load {} ended with {}", words.join(" "), output.status);
+        }
+        serde_json::from_slice(&output.stdout).with_context(|| format!("load {} gave no JSON", words.join(" ")))
+    }
+
+    /// The same where it says seconds.
+    pub(super) fn seconds(&self, words: &[&str]) -> Result<f64> {
+        self.load(words)?.as_f64().with_context(|| format!("load {} gave no seconds", words.join(" ")))
+    }
+
+    /// Starts the daemon and the manager, and waits until both are ready.
+    pub(super) fn run(&self) -> Result<Running> {
+        let daemon = Command::new(&self.daemon);
+        let root = self.dir.path().join("root");
+        std::fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+        let daemon = self.start(daemon, "daemon", |command, port| {
+            command.args(["daemon", "--node-name", "node1", "--health-port", port, "--root"]).arg(&root);
+        })?;
+        let manager = Command::new(&self.manager);
+        let manager = self.start(manager, "manager", |command, port| {
+            command.args(["manager", "--operator-namespace", "security-profiles-operator", "--health-port", port]);
+        })?;
+        Ok(Running { daemon, manager })
+    }
+
+    fn start(&self, mut command: Command, name: &str, arguments: impl FnOnce(&mut Command, &str)) -> Result<Process> {
+        let port = free_port()?;
+        arguments(&mut command, &port.to_string());
+        let log = std::fs::File::create(self.dir.path().join(name)).context("cannot make a log")?;
+        command
+            .arg("--kubeconfig")
+            .arg(self.server.kubeconfig())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        let begin = Instant::now();
+        let mut child = command.spawn().with_context(|| format!("cannot start the {name}"))?;
+        while !is_ready(port) {
+            if child.try_wait()?.is_some() || begin.elapsed() > PATIENCE {
+                let log = std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+                _ = child.kill();
+                bail!("the {name} is not ready; it says:\n{log}");
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(Process { child, start: begin.elapsed() })
+    }
+}
+
+impl Process {
+    /// CPU time so far, in seconds, of all of its threads.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        // The name in parentheses may hold anything; what follows are numbers.
+        let (_, numbers) = text.rsplit_once(')').with_context(|| format!("{path} has no name"))?;
+        let ticks: Option<Vec<f64>> = numbers.split_whitespace().skip(11).take(2).map(|n| n.parse().ok()).collect();
+        Ok(ticks.with_context(|| format!("{path} has no times"))?.iter().sum::<f64>() / TICKS)
+    }
+
+    pub(super) fn memory(&self) -> Result<Memory> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let bytes = |name: &str| -> Result<u64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+            Ok(kib.with_context(|| format!("{path} has no {name}"))? * 1024)
+        };
+        Ok(Memory { rss_bytes: bytes("VmRSS")?, anonymous_bytes: bytes("RssAnon")? })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGTERM, so that the manager gives its lease back and the next one need not wait for it.
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        _ = self.child.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").context("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}
+
+fn is_ready(port: u16) -> bool {
+    use std::io::{Read, Write};
+    let ask = || -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}

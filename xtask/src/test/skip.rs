@@ -1,0 +1,97 @@
+//! Whether a skip is excused.
+//!
+//! On a person's machine every skip is fine: it is said, and counted apart. In continuous integration (`CI` is set) a test may only be
+//! skipped for want of something that the machine really lacks, so the reason has to name it by one of the words below.
+
+use std::path::Path;
+
+use super::libtest::{Report, Skip};
+use crate::machine::{is_root, present};
+
+/// A word that reasons use, and whether the machine has what it names.
+type Need = (&'static str, fn() -> bool);
+
+const NEEDS: &[Need] = &[
+    ("root", is_root),
+    ("eBPF", || is_root() && Path::new(BTF).exists()),
+    ("BTF", || Path::new(BTF).exists()),
+    ("tracefs", || ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"].iter().any(|dir| present(dir))),
+    ("AppArmor", || present("/sys/kernel/security/apparmor")),
+    ("SELinux", || present("/sys/fs/selinux/enforce")),
+    ("cgroup v2", || present("/sys/fs/cgroup/cgroup.controllers") || present("/sys/fs/cgroup/unified/cgroup.procs")),
+    ("io_uring", || setting("/proc/sys/kernel/io_uring_disabled").is_none_or(|value| value == "0")),
+    ("32-bit", || cfg!(target_arch = "x86_64")),
+    ("aarch64", || cfg!(target_arch = "aarch64")),
+    ("audit", || setting("/proc/self/loginuid").is_some()),
+    // Started for the tests wherever this is run as root.
+    ("cluster", is_root),
+    ("go", || present("go") || present("/usr/local/go/bin/go")),
+];
+
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+fn setting(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// In continuous integration, turns skips that nothing excuses into failures.
+pub(super) fn judge(report: Report) -> Report {
+    if std::env::var_os("CI").is_none() {
+        return report;
+    }
+    strict(report, NEEDS)
+}
+
+fn strict(mut report: Report, needs: &[Need]) -> Report {
+    let (excused, rest): (Vec<Skip>, Vec<Skip>) =
+        report.skipped.into_iter().partition(|skip| is_excused(&skip.reason, needs));
+    report.skipped = excused;
+    let failed = rest.into_iter().map(|skip| {
+        format!("{}: skipped, though nothing that its reason names is missing here: {}", skip.test, skip.reason)
+    });
+    report.failed.extend(failed);
+    report
+}
+
+fn is_excused(reason: &str, needs: &[Need]) -> bool {
+    needs.iter().any(|(word, has)| names(reason, word) && !has())
+}
+
+/// Whether a reason has a word, as a whole word.
+fn names(reason: &str, word: &str) -> bool {
+    let boundary = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    reason
+        .match_indices(word)
+        .any(|(at, _)| boundary(reason[..at].chars().next_back()) && boundary(reason[at + word.len()..].chars().next()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOME: &[Need] = &[("root", || true), ("AppArmor", || false)];
+
+    #[test]
+    fn what_the_machine_lacks_excuses_and_what_it_has_does_not() {
+        assert!(is_excused("needs AppArmor", SOME));
+        assert!(is_excused("needs root and AppArmor", SOME));
+        assert!(!is_excused("needs root", SOME));
+        assert!(!is_excused("did not feel like it", SOME));
+    }
+
+    #[test]
+    fn words_are_whole() {
+        assert!(names("needs go.", "go"));
+        assert!(!names("forgot", "go"));
+    }
+
+    #[test]
+    fn an_unexcused_skip_becomes_a_failure_that_repeats_its_reason() {
+        let skip = |reason: &str| Skip { test: "x: y".to_owned(), reason: reason.to_owned() };
+        let report = Report { skipped: vec![skip("needs root"), skip("needs AppArmor")], ..Report::default() };
+        let judged = strict(report, SOME);
+        assert_eq!(judged.skipped, [skip("needs AppArmor")]);
+        assert_eq!(judged.failed.len(), 1);
+        assert!(judged.failed[0].ends_with("needs root"), "{}", judged.failed[0]);
+    }
+}

@@ -1,0 +1,93 @@
+//! What the tests of a layer find around them: packages, an API server, a cluster. Gone when it is dropped.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use super::layer::Layer;
+use crate::cluster::api::Throwaway;
+use crate::cluster::dir::Dir;
+use crate::cluster::node;
+use crate::image::BuildImage;
+use crate::machine::{Package, is_root, require};
+use crate::run::{complain, say};
+
+/// What recordings are held against, and what the programs to be recorded are built by.
+const RECORDING: &[Package] = &[
+    Package { name: "strace", file: "strace" },
+    Package { name: "gcc", file: "cc" },
+    Package { name: "libc6-dev", file: "/usr/include/stdlib.h" },
+];
+
+/// What the 32-bit programs among them are built by.
+const RECORDING_32: &[Package] = &[Package { name: "gcc-multilib", file: "/var/lib/dpkg/info/gcc-multilib.list" }];
+
+/// Where tests run.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    /// What their environment holds in addition.
+    pub(super) environment: Vec<(String, String)>,
+    /// Words before the command line of a test program.
+    pub(super) prefix: Vec<OsString>,
+    /// Kept for what their `Drop` does.
+    _server: Option<Throwaway>,
+    _cluster: Option<Started>,
+}
+
+impl Surroundings {
+    /// Installs, builds and starts what the tests of a layer need, and says so.
+    pub(super) fn of(layer: Layer) -> Result<Self> {
+        match layer {
+            Layer::Unit | Layer::Node => Ok(Self::default()),
+            Layer::Kernel => {
+                require(RECORDING, "recording tests")?;
+                if cfg!(target_arch = "x86_64") {
+                    require(RECORDING_32, "recording 32-bit programs")?;
+                }
+                Ok(Self::default())
+            }
+            Layer::Api => Self::api_server(),
+            Layer::Cluster => Self::cluster(),
+        }
+    }
+
+    fn api_server() -> Result<Self> {
+        let server = Throwaway::start()?;
+        let kubeconfig = server.kubeconfig().display().to_string();
+        // Not KUBECONFIG, which may name a cluster that matters to somebody.
+        Ok(Self { environment: vec![("SPO_TEST_API_SERVER".to_owned(), kubeconfig)], _server: Some(server), ..Self::default() })
+    }
+
+    /// A cluster with our image on it. One that was up before is used, and left up.
+    fn cluster() -> Result<Self> {
+        if !is_root() {
+            say("no cluster is started, as that needs root; its tests will be skipped");
+            return Ok(Self::default());
+        }
+        let dir = Dir::node();
+        let was_there = dir.path().exists();
+        // Before the start, so that one that fails half way is taken down as well.
+        let mut surroundings = Self { _cluster: (!was_there).then(|| Started(dir.clone())), ..Self::default() };
+        let image = BuildImage::for_tests();
+        let name = image.name().to_owned();
+        let tar = image.run()?;
+        node::up(&dir)?;
+        node::load(&dir, &tar)?;
+        surroundings.environment = node::environment(&dir);
+        surroundings.environment.push(("SPO_TEST_IMAGE".to_owned(), name));
+        surroundings.prefix = node::on_network(&dir);
+        Ok(surroundings)
+    }
+}
+
+/// A cluster that the tests have started, and that ends with them.
+#[derive(Debug)]
+struct Started(Dir);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Err(error) = node::down(&self.0) {
+            complain(&format!("the cluster in {} is left behind: {error:#}", self.0.path().display()));
+        }
+    }
+}
