@@ -40,8 +40,10 @@ impl Fixture {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(self.path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(self.path(""))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -142,10 +144,10 @@ fn a_link_planted_at_the_name_is_replaced_and_never_followed() {
 
     let installed = fixture.host.installed().unwrap();
     assert!(installed.files.is_empty());
-    assert_eq!(installed.foreign.iter().map(|it| (it.name.as_str(), it.what)).collect::<Vec<_>>(), [
-        ("other.json", "a symbolic link"),
-        ("test.json", "a symbolic link")
-    ]);
+    assert_eq!(
+        installed.foreign.iter().map(|it| (it.name.as_str(), it.what)).collect::<Vec<_>>(),
+        [("other.json", "a symbolic link"), ("test.json", "a symbolic link")]
+    );
     assert_eq!(fixture.apply(install(usual())), Ok(Change::Written));
     assert_eq!(fixture.apply(remove("other.json")), Ok(Change::Removed));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
@@ -166,7 +168,10 @@ fn the_folder_itself_is_a_link_only_to_the_operators_own() {
     symlink("/etc", fixture.path("").parent().unwrap().join("operator")).unwrap();
     let error = fixture.apply(install(usual())).unwrap_err();
     assert!(matches!(error, HostError::Symlink { .. }), "{error}");
-    assert!(error.to_string().ends_with("operator is a symbolic link to /etc, which is not followed; remove it"), "{error}");
+    assert!(
+        error.to_string().ends_with("operator is a symbolic link to /etc, which is not followed; remove it"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -181,7 +186,10 @@ fn other_things_in_the_folder_are_left_alone() {
 
     let installed = fixture.host.installed().unwrap();
     let foreign: Vec<_> = installed.foreign.iter().map(|it| (it.name.as_str(), it.what)).collect();
-    assert_eq!((installed.files.len(), foreign), (0, vec![("folder.json", "a folder"), ("pipe.json", "a device or pipe")]));
+    assert_eq!(
+        (installed.files.len(), foreign),
+        (0, vec![("folder.json", "a folder"), ("pipe.json", "a device or pipe")])
+    );
 
     fixture.apply(install(usual())).unwrap();
     assert_eq!(fixture.names(), ["folder.json", "kubelet-config.json", "notes.txt", "pipe.json", "test.json"]);
@@ -284,10 +292,16 @@ fn a_folder_that_may_not_be_written_is_named_with_what_to_do() {
 #[test]
 fn a_profile_that_forbids_everything_is_proven_all_the_same() {
     skip_unless!(kernel_has_seccomp(), "this kernel has no seccomp filters");
-    for action in ["SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO", "SCMP_ACT_TRACE", "SCMP_ACT_LOG"] {
+    for action in
+        ["SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO", "SCMP_ACT_TRACE", "SCMP_ACT_LOG"]
+    {
         let mut fixture = Fixture::new();
         let begin = std::time::Instant::now();
-        assert_eq!(fixture.apply(install(common::profile(json!({"defaultAction": action})))), Ok(Change::Written), "{action}");
+        assert_eq!(
+            fixture.apply(install(common::profile(json!({"defaultAction": action})))),
+            Ok(Change::Written),
+            "{action}"
+        );
         assert!(begin.elapsed().as_millis() < 900, "{action} took {:?}", begin.elapsed());
     }
 }
@@ -295,7 +309,12 @@ fn a_profile_that_forbids_everything_is_proven_all_the_same() {
 #[test]
 fn flags_and_listeners_are_part_of_the_proof() {
     skip_unless!(kernel_has_seccomp(), "this kernel has no seccomp filters");
-    let flags = ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"];
+    let flags = [
+        "SECCOMP_FILTER_FLAG_TSYNC",
+        "SECCOMP_FILTER_FLAG_LOG",
+        "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+    ];
     let profile = common::profile(json!({
         "defaultAction": "SCMP_ACT_ALLOW",
         "listenerPath": "/var/run/security-profiles-operator/agent.sock",
@@ -322,38 +341,41 @@ fn a_profile_too_large_for_a_filter_is_refused_by_its_size() {
 #[ignore = "prints figures: what proving and installing cost"]
 fn costs() {
     skip_unless!(kernel_has_seccomp(), "this kernel has no seccomp filters");
+    for (what, always) in [("profiles that allow exit_group", true), ("profiles that do not", false)] {
+        println!("{what}:");
+        costs_of(&(0..1000).map(|index| numbered(index, always)).collect::<Vec<_>>());
+    }
+}
+
+/// About half of all calls, for each index others.
+fn numbered(index: usize, exit: bool) -> Step {
+    let chosen = |at: usize, name: &str| if name == "exit_group" { exit } else { (index >> (at % 10)) & 1 == 0 };
+    let names: Vec<&str> =
+        spo_api::syscalls::Abi::X86_64.calls().enumerate().filter(|(at, (_, name))| chosen(*at, name)).map(|(_, (_, name))| name).collect();
+    let mut step = install(common::allowing(&names));
+    if let Step::Install { artifact, .. } = &mut step {
+        artifact.file_name = format!("p{index}.json");
+    }
+    step
+}
+
+fn costs_of(steps: &[Step]) {
     let mut fixture = Fixture::new();
-    let names: Vec<&str> = spo_api::syscalls::Abi::X86_64.calls().map(|(_, name)| name).collect();
-    let steps: Vec<Step> = (0..1000)
-        .map(|index| {
-            // One name less each, so that no filter is like another.
-            let some: Vec<&str> = names.iter().copied().enumerate().filter(|(at, _)| (index >> (at % 10)) & 1 == 0).map(|(_, name)| name).collect();
-            let mut step = install(common::allowing(&some));
-            if let Step::Install { artifact, .. } = &mut step {
-                artifact.file_name = format!("p{index}.json");
-            }
-            step
-        })
-        .collect();
+    let each = |what: &str, begin: std::time::Instant| println!("  {what}: {:?} each", begin.elapsed() / 1000);
     let begin = std::time::Instant::now();
-    let profiles: Vec<_> = steps
-        .iter()
-        .map(|step| match step {
-            Step::Install { checked, .. } => checked.profile(),
-            Step::Remove { .. } => unreachable!(),
-        })
-        .collect();
-    for spo_lsm::Profile::Seccomp(profile) in &profiles {
+    for step in steps {
+        let Step::Install { checked, .. } = step else { unreachable!() };
+        let spo_lsm::Profile::Seccomp(profile) = checked.profile();
         spo_lsm::seccomp::compile(profile, spo_api::syscalls::Abi::native()).unwrap();
     }
-    println!("compile: {:?} each", begin.elapsed() / 1000);
+    each("compile", begin);
     let begin = std::time::Instant::now();
-    assert!(fixture.host.apply(&steps).iter().all(|outcome| outcome.result == Ok(Change::Written)));
-    println!("compile, prove, write, sync, read back: {:?} each", begin.elapsed() / 1000);
+    assert!(fixture.host.apply(steps).iter().all(|outcome| outcome.result == Ok(Change::Written)));
+    each("compile, prove, write, sync, read back", begin);
     let begin = std::time::Instant::now();
-    assert!(fixture.host.apply(&steps).iter().all(|outcome| outcome.result == Ok(Change::Unchanged)));
-    println!("again, unchanged: {:?} each", begin.elapsed() / 1000);
+    assert!(fixture.host.apply(steps).iter().all(|outcome| outcome.result == Ok(Change::Unchanged)));
+    each("again, unchanged", begin);
     let begin = std::time::Instant::now();
     assert_eq!(fixture.host.installed().unwrap().files.len(), 1000);
-    println!("list: {:?} each", begin.elapsed() / 1000);
+    each("list", begin);
 }

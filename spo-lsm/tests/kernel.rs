@@ -50,7 +50,9 @@ fn every_operator_compares_as_the_model_does() {
     let operators = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
     for operator in operators {
         for value in [5_u64, 0x1_0000_0005] {
-            let profile = refusing(json!({"index": 1, "op": format!("SCMP_CMP_{operator}"), "value": value, "valueTwo": 1 & value}));
+            let profile = refusing(
+                json!({"index": 1, "op": format!("SCMP_CMP_{operator}"), "value": value, "valueTwo": 1 & value}),
+            );
             for offset in [value - 1, value, value + 1, value + 0x1_0000_0000] {
                 let expected = evaluate(&profile, Abi::native(), &call(offset)).effect().number().unwrap_or(0);
                 assert_eq!(under(&profile, seek(offset)), i32::from(expected), "{offset:#x} {operator} {value:#x}");
@@ -121,7 +123,11 @@ fn an_allow_list_lets_through_what_it_names() {
         return;
     }
     // All but two calls, so that the thread can also end.
-    let names: Vec<&str> = Abi::native().calls().map(|(_, name)| name).filter(|name| !["lseek", "mkdir", "mkdirat"].contains(name)).collect();
+    let names: Vec<&str> = Abi::native()
+        .calls()
+        .map(|(_, name)| name)
+        .filter(|name| !["lseek", "mkdir", "mkdirat"].contains(name))
+        .collect();
     let profile = common::allowing(&names);
     assert_eq!(under(&profile, || File::open("/proc/self/exe").map(drop)), 0);
     assert_eq!(under(&profile, seek(0)), 1);

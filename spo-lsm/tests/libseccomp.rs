@@ -18,11 +18,47 @@ use spo_lsm::seccomp::{Call, Condition, Effect, Entry, Instruction, Profile, Tes
 mod common;
 
 const NAMES: &[&str] = &[
-    "read", "write", "open", "openat", "clone", "personality", "ioctl", "mmap2", "_llseek", "socketcall", "socket", "connect", "accept",
-    "recv", "accept4", "sendmsg", "recvmmsg", "semop", "semget", "shmat", "ipc", "semtimedop", "execve", "getppid", "no_such_call", "set_tls",
+    "read",
+    "write",
+    "open",
+    "openat",
+    "clone",
+    "personality",
+    "ioctl",
+    "mmap2",
+    "_llseek",
+    "socketcall",
+    "socket",
+    "connect",
+    "accept",
+    "recv",
+    "accept4",
+    "sendmsg",
+    "recvmmsg",
+    "semop",
+    "semget",
+    "shmat",
+    "ipc",
+    "semtimedop",
+    "execve",
+    "getppid",
+    "no_such_call",
+    "set_tls",
 ];
-const VALUES: &[u64] =
-    &[0, 1, 2, 5, 8, 0x7e02_0000, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0005, 0x8000_0000_0000_0000, u64::MAX - 1, u64::MAX];
+const VALUES: &[u64] = &[
+    0,
+    1,
+    2,
+    5,
+    8,
+    0x7e02_0000,
+    0xffff_ffff,
+    0x1_0000_0000,
+    0x1_0000_0005,
+    0x8000_0000_0000_0000,
+    u64::MAX - 1,
+    u64::MAX,
+];
 const REFUSALS: &[&str] = &["SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"];
 const OPERATORS: &[&str] =
     &["SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ"];
@@ -39,16 +75,20 @@ fn arg() -> impl Strategy<Value = Value> {
 }
 
 fn entry() -> impl Strategy<Value = Value> {
-    let action = prop_oneof![6 => Just("SCMP_ACT_ALLOW"), 2 => Just("SCMP_ACT_LOG"), 3 => prop::sample::select(REFUSALS)];
+    let action =
+        prop_oneof![6 => Just("SCMP_ACT_ALLOW"), 2 => Just("SCMP_ACT_LOG"), 3 => prop::sample::select(REFUSALS)];
     let args = prop_oneof![2 => Just(Vec::new()), 3 => prop::collection::vec(arg(), 1..4)];
-    (prop::collection::vec(prop::sample::select(NAMES), 1..6), action, args, 1..200_u16).prop_map(|(names, action, args, errno)| {
-        let errno = (action == "SCMP_ACT_ERRNO").then_some(errno);
-        json!({"names": names, "action": action, "errnoRet": errno, "args": args})
-    })
+    (prop::collection::vec(prop::sample::select(NAMES), 1..6), action, args, 1..200_u16).prop_map(
+        |(names, action, args, errno)| {
+            let errno = (action == "SCMP_ACT_ERRNO").then_some(errno);
+            json!({"names": names, "action": action, "errnoRet": errno, "args": args})
+        },
+    )
 }
 
 fn document() -> impl Strategy<Value = Value> {
-    let default = prop_oneof![4 => Just("SCMP_ACT_ERRNO"), 1 => Just("SCMP_ACT_KILL_PROCESS"), 2 => Just("SCMP_ACT_ALLOW")];
+    let default =
+        prop_oneof![4 => Just("SCMP_ACT_ERRNO"), 1 => Just("SCMP_ACT_KILL_PROCESS"), 2 => Just("SCMP_ACT_ALLOW")];
     let architectures = prop::sample::subsequence(vec!["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"], 0..4);
     (default, architectures, prop::collection::vec(entry(), 0..8))
         .prop_map(|(default, architectures, entries)| json!({"defaultAction": default, "architectures": architectures, "syscalls": entries}))
@@ -116,7 +156,11 @@ fn oracle(profile: &Profile) -> Result<Vec<Instruction>, libseccomp::error::Secc
     Ok(read(&mut file))
 }
 
-fn add(filter: &mut ScmpFilterContext, syscall: ScmpSyscall, entry: &Entry) -> Result<(), libseccomp::error::SeccompError> {
+fn add(
+    filter: &mut ScmpFilterContext,
+    syscall: ScmpSyscall,
+    entry: &Entry,
+) -> Result<(), libseccomp::error::SeccompError> {
     let conditions: Vec<ScmpArgCompare> = entry.conditions().iter().map(compare).collect();
     if conditions.is_empty() {
         filter.add_rule(action(entry.effect()), syscall)?;
@@ -155,10 +199,12 @@ fn read(file: &mut std::fs::File) -> Vec<Instruction> {
 fn cases(count: usize) -> impl Iterator<Item = (Profile, Vec<Call>)> {
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let strategy = (document(), calls());
-    std::iter::repeat_with(move || strategy.new_tree(&mut runner).unwrap().current()).take(count).filter_map(|(document, calls)| {
-        let profile = parse_oci("random".parse().unwrap(), document.to_string().as_bytes()).ok()?;
-        Some((profile, calls))
-    })
+    std::iter::repeat_with(move || strategy.new_tree(&mut runner).unwrap().current()).take(count).filter_map(
+        |(document, calls)| {
+            let profile = parse_oci("random".parse().unwrap(), document.to_string().as_bytes()).ok()?;
+            Some((profile, calls))
+        },
+    )
 }
 
 /// Profiles to which libseccomp 2.5 gives no answer that follows from the profile alone.
@@ -188,7 +234,8 @@ fn ambiguous(profile: &Profile) -> bool {
         let first = rules[0][0].argument;
         rules.iter().all(|rule| matches!(rule[..], [Condition { argument, test: Test::Equal(_) }] if argument == first))
     };
-    profile.entries().iter().flat_map(Entry::conditions).any(odd) || rules.values().any(|rules| rules.len() > 1 && !one_argument(rules))
+    profile.entries().iter().flat_map(Entry::conditions).any(odd)
+        || rules.values().any(|rules| rules.len() > 1 && !one_argument(rules))
 }
 
 #[test]
@@ -231,7 +278,9 @@ fn a_long_allow_list_takes_a_fraction_of_the_steps() {
         let names: Vec<&str> = Abi::X86_64.calls().take(335).step_by(every).map(|(_, name)| name).collect();
         let profile = common::allowing(&names);
         let (ours, theirs) = (compile(&profile, Abi::X86_64).unwrap(), oracle(&profile).unwrap());
-        let steps = |program: &[Instruction]| -> usize { names.iter().map(|name| common::steps(program, &common::call(name, [0; 6]))).sum() };
+        let steps = |program: &[Instruction]| -> usize {
+            names.iter().map(|name| common::steps(program, &common::call(name, [0; 6]))).sum()
+        };
         let (fast, slow) = (steps(ours.instructions()), steps(&theirs));
         println!(
             "{} calls allowed: {} instructions, {} steps on average; libseccomp {} and {}",
@@ -273,7 +322,15 @@ fn every_call_that_libseccomp_knows_is_in_our_tables() {
             assert_eq!(abi.name(number), Some(name.as_str()), "{abi} {number}");
         }
     }
-    for arch in [ScmpArch::Arm, ScmpArch::Mips, ScmpArch::Ppc, ScmpArch::Ppc64, ScmpArch::S390, ScmpArch::S390X, ScmpArch::Riscv64] {
+    for arch in [
+        ScmpArch::Arm,
+        ScmpArch::Mips,
+        ScmpArch::Ppc,
+        ScmpArch::Ppc64,
+        ScmpArch::S390,
+        ScmpArch::S390X,
+        ScmpArch::Riscv64,
+    ] {
         for number in (0..1000).chain(0xf_0000..0xf_0010) {
             let Ok(name) = ScmpSyscall::from(number).get_name_by_arch(arch) else { continue };
             assert!(spo_api::syscalls::is_known(&name), "{arch:?} has {name}");

@@ -11,26 +11,31 @@ const AFTER_HELP: &str = "\
 Without a cluster, a folder of manifests is all it takes:
   mkdir profiles && cp web.yaml profiles/
   sudo spo-node daemon --source directory:profiles
-installs each SeccompProfile as /var/lib/kubelet/seccomp/operator/<name>.json and keeps it so; edit, add or remove manifests as you
-like. How each profile stands is in /run/security-profiles-operator/status.";
+installs each SeccompProfile as /var/lib/kubelet/seccomp/operator/<name>.json
+and keeps it so; edit, add or remove manifests as you like. How each profile
+stands is in /run/security-profiles-operator/status.";
 
 const DAEMON_HELP: &str = "\
 Examples:
-  spo-node daemon                                          in a pod, profiles from the API server
-  spo-node daemon --source directory:/etc/profiles         profiles from a folder of manifests
-  spo-node daemon --source directory:profiles --once       install what is there, and end: status 1 if anything is in Error
+  spo-node daemon
+      in a pod: profiles from the API server
+  spo-node daemon --source directory:/etc/profiles
+      profiles from a folder of manifests
+  spo-node daemon --source directory:profiles --once
+      install what is there, and end: status 1 if anything is in Error
   spo-node daemon --source directory:profiles --root /tmp/try --health-port 0
-                                                           the same below /tmp/try, touching nothing else
+      the same below /tmp/try, touching nothing else
 
 SIGTERM ends it within a second, and leaves what is installed as it is.";
 
 const RENDER_HELP: &str = "\
 Examples:
-  spo-node render profiles out          writes out/<name>.json for each profile in the folder profiles
+  spo-node render profiles out          out/<name>.json for each profile
   spo-node render web.yaml out          the same for one file
-  spo-node render --json profiles out   says what was written and what was refused as one object of JSON
+  spo-node render --json profiles out   for programs
 
-Nothing on this machine is touched but the folder OUT. The exit status is 1 if any profile was refused.";
+Nothing is touched but the folder OUT. The exit status is 1 if any profile was
+refused.";
 
 /// Install security profiles on this node, and keep them as they should be.
 #[derive(Debug, Parser)]
@@ -52,7 +57,7 @@ pub struct Global {
     pub verbosity: u8,
     /// Serve profiles of the process itself; this version does not yet, and says so.
     #[arg(long, short, env = "SPO_PROFILING", global = true, hide = true,
-        action = ArgAction::Set, num_args = 0..=1, default_value_t = false, default_missing_value = "true", require_equals = true)]
+        action = ArgAction::Set, num_args = 0..=1, default_value_t = false, default_missing_value = "true", require_equals = true, value_parser = boolean)]
     pub profiling: bool,
     /// The port for that.
     #[arg(long, env = "SPO_PROFILING_PORT", default_value_t = 6060, value_name = "PORT", global = true, hide = true)]
@@ -63,7 +68,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Install the profiles of a source, and keep them as it wants them.
-    #[command(visible_alias = "d", after_help = DAEMON_HELP)]
+    #[command(visible_alias = "d", args_override_self = true, after_help = DAEMON_HELP)]
     Daemon(Daemon),
     /// Prepare this node, as root, so that the daemon needs no privilege.
     NonRootEnabler(Enabler),
@@ -153,7 +158,8 @@ macro_rules! switch {
         pub struct $name {
             $($(#[$doc])*
             #[arg(long, $(env = $env,)? action = ArgAction::Set, num_args = 0..=1, default_value_t = $default,
-                default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+                default_missing_value = "true", require_equals = true, value_name = "BOOL", value_parser = boolean,
+                help_heading = "The reference operator's switches")]
             pub $field: bool,)*
         }
     };
@@ -199,7 +205,7 @@ pub struct Enabler {
     pub runtime: String,
     /// Load the operator's own AppArmor profiles; this version has none yet, and says so.
     #[arg(long, short, env = "SPO_APPARMOR", hide = true,
-        action = ArgAction::Set, num_args = 0..=1, default_value_t = false, default_missing_value = "true", require_equals = true)]
+        action = ArgAction::Set, num_args = 0..=1, default_value_t = false, default_missing_value = "true", require_equals = true, value_parser = boolean)]
     pub apparmor: bool,
 }
 
@@ -215,6 +221,15 @@ pub struct Render {
     /// Say what was written and what was refused as one object of JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What the reference operator takes for a truth value. Nothing at all is how a manifest leaves a variable unset.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "True" | "TRUE" => Ok(true),
+        "" | "0" | "f" | "F" | "false" | "False" | "FALSE" => Ok(false),
+        _ => Err("true or false belongs here".to_owned()),
+    }
 }
 
 /// Where profiles come from.
@@ -269,10 +284,19 @@ mod tests {
 
     #[test]
     fn the_switches_of_the_reference_are_understood() {
-        let line = ["--with-seccomp", "--with-selinux=false", "--with-raw-selinux=false", "--with-recording=false", "--with-mem-optim=true"];
+        let line = [
+            "--with-seccomp",
+            "--with-selinux=false",
+            "--with-raw-selinux=false",
+            "--with-recording=false",
+            "--with-mem-optim=true",
+        ];
         let modules = daemon(&line).unwrap().modules;
         assert!(modules.with_seccomp && modules.with_mem_optim && !modules.with_selinux);
         assert!(!daemon(&["--with-seccomp=false"]).unwrap().modules.with_seccomp);
+        assert!(daemon(&["--with-recording=1"]).unwrap().modules.with_recording);
+        assert!(!daemon(&["--with-recording="]).unwrap().modules.with_recording);
+        assert!(daemon(&["--with-recording=yes"]).is_err());
     }
 
     #[cfg(feature = "cli")]

@@ -72,7 +72,9 @@ impl fmt::Display for Refusal {
             Self::Invalid(violations) => f.write_str(&list(violations)),
             Self::Base(error) => write!(f, "spec.baseProfileName: {error}"),
             Self::NotPermitted(violations) => write!(f, "the cluster's configuration forbids it: {}", list(violations)),
-            Self::Twin(other) => write!(f, "metadata.name: its file is that of the profile {other}; rename one of them"),
+            Self::Twin(other) => {
+                write!(f, "metadata.name: its file is that of the profile {other}; rename one of them")
+            }
         }
     }
 }
@@ -174,11 +176,14 @@ impl Catalogue {
         if let Some(other) = self.twin(&desired.key) {
             return Err(Refusal::Twin(other));
         }
-        let Profile::Seccomp(seccomp) = desired.profile.as_ref().map_err(|violations| Refusal::Invalid(violations.clone()))?;
+        let Profile::Seccomp(seccomp) =
+            desired.profile.as_ref().map_err(|violations| Refusal::Invalid(violations.clone()))?;
         let whole = Profile::Seccomp(resolve(seccomp, |base| self.base(base)).map_err(Refusal::Base)?);
         let checked = match check(&whole, &self.policy) {
             Ok(checked) => checked,
-            Err(violations) if check(&whole, &Policy::default()).is_ok() => return Err(Refusal::NotPermitted(violations)),
+            Err(violations) if check(&whole, &Policy::default()).is_ok() => {
+                return Err(Refusal::NotPermitted(violations));
+            }
             Err(violations) => return Err(Refusal::Invalid(violations)),
         };
         let artifact = render(&checked);
@@ -189,7 +194,8 @@ impl Catalogue {
         let name = match base {
             Base::Local(name) => name.clone(),
             Base::Oci(_) => {
-                let reason = "this version does not pull profiles from registries; make a SeccompProfile of it and name that";
+                let reason =
+                    "this version does not pull profiles from registries; make a SeccompProfile of it and name that";
                 return Err(LookupError::Unusable(reason.to_owned()));
             }
         };
@@ -262,7 +268,11 @@ mod tests {
     #[test]
     fn a_missing_base_is_told_and_mended_when_it_comes() {
         let mut catalogue = catalogue(vec![on("web", "base")]);
-        assert!(refusal(&catalogue, "web").starts_with("spec.baseProfileName: base profile base"), "{}", refusal(&catalogue, "web"));
+        assert!(
+            refusal(&catalogue, "web").starts_with("spec.baseProfileName: base profile base"),
+            "{}",
+            refusal(&catalogue, "web")
+        );
         catalogue.change(Change::Some { changed: vec![desired("base", spec("read"))], gone: vec![] });
         assert!(catalogue.get(&key("web")).unwrap().verdict.is_ok());
         catalogue.change(Change::Some { changed: vec![], gone: vec![key("base")] });
@@ -285,7 +295,10 @@ mod tests {
     fn two_profiles_of_one_file_do_not_overwrite_each_other() {
         let mut catalogue = catalogue(vec![desired("web.json", spec("read")), desired("web", spec("write"))]);
         assert!(catalogue.get(&key("web")).unwrap().verdict.is_ok());
-        assert_eq!(refusal(&catalogue, "web.json"), "metadata.name: its file is that of the profile web; rename one of them");
+        assert_eq!(
+            refusal(&catalogue, "web.json"),
+            "metadata.name: its file is that of the profile web; rename one of them"
+        );
         catalogue.change(Change::Some { changed: vec![], gone: vec![key("web")] });
         assert!(catalogue.get(&key("web.json")).unwrap().verdict.is_ok());
     }

@@ -28,7 +28,8 @@ pub fn enable(settings: &Enabler) -> Result<()> {
     folder(&seccomp)?;
     folder(&state)?;
     link(&below(root, &paths::profiles(&kubelet)))?;
-    let config = serde_json::to_vec(&KubeletConfig { kubelet_dir: kubelet }).context("cannot write where the kubelet is")?;
+    let config =
+        serde_json::to_vec(&KubeletConfig { kubelet_dir: kubelet }).context("cannot write where the kubelet is")?;
     write(&below(root, Path::new(paths::KUBELET_CONFIG)), &config)?;
     lchown(&state, Some(DAEMON), Some(DAEMON))
         .with_context(|| format!("cannot give {} to the user {DAEMON}; run this as root", state.display()))?;
@@ -69,7 +70,12 @@ fn link(profiles: &Path) -> Result<()> {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => match fs::read_link(profiles) {
             Ok(target) if target != Path::new(paths::STATE) => {
-                bail!("{} is a link to {}, and should be one to {}; remove it", profiles.display(), target.display(), paths::STATE)
+                bail!(
+                    "{} is a link to {}, and should be one to {}; remove it",
+                    profiles.display(),
+                    target.display(),
+                    paths::STATE
+                )
             }
             Ok(_) => Ok(()),
             Err(_no_link) if profiles.is_dir() => {
@@ -105,7 +111,8 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     let parent: PathBuf = path.parent().unwrap_or(Path::new("/")).to_owned();
     let write = || {
         let permissions = Permissions::from_mode(0o644);
-        let mut file = tempfile::Builder::new().prefix(".spo-").suffix(".tmp").permissions(permissions).tempfile_in(parent)?;
+        let mut file =
+            tempfile::Builder::new().prefix(".spo-").suffix(".tmp").permissions(permissions).tempfile_in(parent)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
         file.persist(path)?;

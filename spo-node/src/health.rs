@@ -41,7 +41,8 @@ impl Ready {
 /// The port is taken.
 pub fn start(port: u16, ready: &Ready) -> Result<()> {
     if port != 0 {
-        let listener = listen(port).with_context(|| format!("cannot listen on port {port}; choose another by --health-port, or 0 for none"))?;
+        let listener = listen(port)
+            .with_context(|| format!("cannot listen on port {port}; choose another by --health-port, or 0 for none"))?;
         tokio::spawn(serve(listener, ready.clone()));
     }
     Ok(())
@@ -61,7 +62,9 @@ fn listen(port: u16) -> std::io::Result<TcpListener> {
 async fn serve(listener: TcpListener, ready: Ready) -> Infallible {
     loop {
         match listener.accept().await {
-            Ok((connection, _)) => _ = tokio::spawn(tokio::time::timeout(PATIENCE, converse(connection, ready.clone()))),
+            Ok((connection, _)) => {
+                _ = tokio::spawn(tokio::time::timeout(PATIENCE, converse(connection, ready.clone())))
+            }
             Err(error) => {
                 // Out of descriptors, most likely. Without a pause this would spin.
                 tracing::warn!(%error, "cannot accept a health check");

@@ -153,7 +153,11 @@ fn object(value: Value, place: &str) -> Object {
         Object::Unusable(Unusable { object, violation: Violation::new(FieldPath::new(path), reason) })
     };
     let Value::Object(fields) = value else {
-        return unusable(place.to_owned(), "kind", "is missing; expected an object with apiVersion, kind, metadata and spec".to_owned());
+        return unusable(
+            place.to_owned(),
+            "kind",
+            "is missing; expected an object with apiVersion, kind, metadata and spec".to_owned(),
+        );
     };
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
     let name = fields.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Value::as_str);
@@ -174,7 +178,9 @@ fn object(value: Value, place: &str) -> Object {
         return configuration(fields, called);
     }
     match name.unwrap_or_default().parse() {
-        Ok(name) => Object::Profile(Box::new(seccomp(ProfileKey { kind: ProfileKind::Seccomp, name }, api_version, fields))),
+        Ok(name) => {
+            Object::Profile(Box::new(seccomp(ProfileKey { kind: ProfileKind::Seccomp, name }, api_version, fields)))
+        }
         Err(_) if name.is_none() => unusable(called, "metadata.name", "is required and missing".to_owned()),
         Err(error) => unusable(called, "metadata.name", format!("{error}; rename the profile")),
     }
@@ -189,7 +195,9 @@ fn wrong_kind(kind: &str) -> Option<String> {
         return None;
     }
     Some(match ProfileKind::from_kind(kind) {
-        Some(_) => format!("{kind} is not installed by this version, which knows SeccompProfile; remove it from the folder"),
+        Some(_) => {
+            format!("{kind} is not installed by this version, which knows SeccompProfile; remove it from the folder")
+        }
         None => match schema::nearest(kind, installed.into_iter()) {
             Some(near) => format!("{kind:?} is no kind of profile; did you mean {near}?"),
             None => format!("{kind:?} is no kind of profile; expected SeccompProfile"),
@@ -198,11 +206,10 @@ fn wrong_kind(kind: &str) -> Option<String> {
 }
 
 fn seccomp(key: ProfileKey, api_version: String, fields: Map<String, Value>) -> Manifest {
-    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SeccompProfile>);
     let metadata = fields.get("metadata").unwrap_or(&Value::Null);
     let partial = metadata["labels"].get(labels::PARTIAL).is_some();
     let digest = Digest::of(fields.get("spec").unwrap_or(&Value::Null).to_string().as_bytes());
-    let spec = typed::<SeccompProfileSpec>(fields, SCHEMA.as_ref());
+    let spec = seccomp_spec(fields);
     Manifest {
         admin: spec.as_ref().ok().and_then(|spec| spec.state).unwrap_or_default(),
         profile: spec.and_then(|spec| spo_lsm::seccomp::parse(key.name.clone(), &spec)).map(Profile::Seccomp),
@@ -211,6 +218,12 @@ fn seccomp(key: ProfileKey, api_version: String, fields: Map<String, Value>) -> 
         partial,
         digest,
     }
+}
+
+/// The `spec` of a SeccompProfile, or all that its schema finds wrong with it.
+pub(crate) fn seccomp_spec(fields: Map<String, Value>) -> Result<SeccompProfileSpec, Vec<Violation>> {
+    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SeccompProfile>);
+    typed(fields, SCHEMA.as_ref())
 }
 
 fn configuration(fields: Map<String, Value>, called: String) -> Object {
@@ -231,7 +244,10 @@ pub fn policy(configuration: &SecurityProfilesOperatorDaemonSpec) -> Policy {
 }
 
 /// The `spec` of an object, after its kind's schema; at least one violation otherwise.
-fn typed<T: DeserializeOwned>(mut fields: Map<String, Value>, schema: Option<&JSONSchemaProps>) -> Result<T, Vec<Violation>> {
+fn typed<T: DeserializeOwned>(
+    mut fields: Map<String, Value>,
+    schema: Option<&JSONSchemaProps>,
+) -> Result<T, Vec<Violation>> {
     let violations = schema.map(|schema| schema::validate(&fields, schema)).unwrap_or_default();
     if !violations.is_empty() {
         return Err(violations);
@@ -305,10 +321,22 @@ mod tests {
 
     #[rstest]
     #[case("hello", "document 1: kind: is missing; expected an object with apiVersion, kind, metadata and spec")]
-    #[case("{kind: Pod, metadata: {name: web}}", "Pod/web: kind: \"Pod\" is no kind of profile; expected SeccompProfile")]
-    #[case("{kind: SecompProfile}", "SecompProfile (document 1): kind: \"SecompProfile\" is no kind of profile; did you mean SeccompProfile?")]
-    #[case("{kind: SelinuxProfile, metadata: {name: web}}", "SelinuxProfile/web: kind: SelinuxProfile is not installed by this version, which knows SeccompProfile; remove it from the folder")]
-    #[case("{kind: SeccompProfile, apiVersion: v1, metadata: {name: web}}", "SeccompProfile/web: apiVersion: is \"v1\"; expected security-profiles-operator.x-k8s.io/v1 or security-profiles-operator.x-k8s.io/v1beta1")]
+    #[case(
+        "{kind: Pod, metadata: {name: web}}",
+        "Pod/web: kind: \"Pod\" is no kind of profile; expected SeccompProfile"
+    )]
+    #[case(
+        "{kind: SecompProfile}",
+        "SecompProfile (document 1): kind: \"SecompProfile\" is no kind of profile; did you mean SeccompProfile?"
+    )]
+    #[case(
+        "{kind: SelinuxProfile, metadata: {name: web}}",
+        "SelinuxProfile/web: kind: SelinuxProfile is not installed by this version, which knows SeccompProfile; remove it from the folder"
+    )]
+    #[case(
+        "{kind: SeccompProfile, apiVersion: v1, metadata: {name: web}}",
+        "SeccompProfile/web: apiVersion: is \"v1\"; expected security-profiles-operator.x-k8s.io/v1 or security-profiles-operator.x-k8s.io/v1beta1"
+    )]
     fn what_is_no_profile_is_told(#[case] text: &str, #[case] expected: &str) {
         let Object::Unusable(Unusable { object, violation }) = only(text) else { panic!("usable") };
         assert_eq!(format!("{object}: {violation}"), expected);

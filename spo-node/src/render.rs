@@ -11,17 +11,28 @@ use spo_api::{ProfileKey, Violation};
 use spo_lsm::Artifact;
 
 use crate::args;
-use crate::catalogue::{Catalogue, Refusal};
+use crate::catalogue::{Catalogue, Entry, Refusal};
 use crate::manifest::{self, Manifest, Object, Unusable};
 use crate::source::{Change, Desired, ObjectRef, Want};
 use crate::status::chain;
+use crate::sync;
 
 /// What came of some manifests.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Outcome {
     written: Vec<Written>,
+    /// Switched off, or waiting to be merged: not wrong, but not installed.
+    skipped: Vec<Skipped>,
     refused: Vec<Refused>,
+}
+
+/// A profile that is not installed, and is not meant to be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Skipped {
+    profile: String,
+    reason: String,
 }
 
 /// A profile that was written.
@@ -56,10 +67,15 @@ pub fn render(settings: &args::Render) -> Result<ExitCode> {
     for path in files(&settings.input)? {
         input.read(&path, &mut outcome.refused);
     }
-    std::fs::create_dir_all(&settings.output).with_context(|| format!("cannot make the folder {}", settings.output.display()))?;
-    for (key, made) in input.made() {
-        let file = input.files.get(&key).cloned().unwrap_or_default();
-        match made {
+    std::fs::create_dir_all(&settings.output)
+        .with_context(|| format!("cannot make the folder {}", settings.output.display()))?;
+    for (key, entry) in input.catalogue.iter() {
+        let file = input.files.get(key).cloned().unwrap_or_default();
+        if let Some(standing) = sync::absence(entry) {
+            outcome.skipped.push(Skipped { profile: key.to_string(), reason: standing.message(key) });
+            continue;
+        }
+        match input.made(key, entry) {
             Ok((artifact, warnings)) => outcome.written.push(write(&settings.output, &artifact, &warnings)?),
             Err(why) => outcome.refused.push(Refused { file, object: Some(key.to_string()), reasons: reasons(&why) }),
         }
@@ -90,8 +106,6 @@ struct Input {
     files: BTreeMap<ProfileKey, String>,
 }
 
-type Made = Result<(Artifact, Vec<Violation>), Refusal>;
-
 impl Input {
     fn read(&mut self, path: &Path, refused: &mut Vec<Refused>) {
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -108,7 +122,9 @@ impl Input {
                 Object::Configuration(policy) => _ = self.catalogue.permit(policy),
                 Object::Unusable(Unusable { object, violation }) => refuse(Some(object), violation.to_string()),
                 Object::Profile(manifest) => match self.files.get(&manifest.key) {
-                    Some(other) => refuse(Some(manifest.key.to_string()), format!("is in {other} already; keep one of them")),
+                    Some(other) => {
+                        refuse(Some(manifest.key.to_string()), format!("is in {other} already; keep one of them"))
+                    }
                     None => {
                         self.files.insert(manifest.key.clone(), file.clone());
                         changed.push(desired(*manifest));
@@ -119,14 +135,11 @@ impl Input {
         self.catalogue.change(Change::Some { changed, gone: Vec::new() });
     }
 
-    fn made(&self) -> Vec<(ProfileKey, Made)> {
-        let one = |key: &ProfileKey| -> Made {
-            let entry = self.catalogue.get(key);
-            let fit = entry.map_or(Err(Refusal::Invalid(Vec::new())), |entry| entry.verdict.clone())?;
-            let (_, artifact) = self.catalogue.build(key).ok_or(Refusal::Invalid(Vec::new()))?;
-            Ok((artifact, fit.warnings))
-        };
-        self.catalogue.iter().map(|(key, _)| (key.clone(), one(key))).collect()
+    /// What is installed of a profile, with what its author should know.
+    fn made(&self, key: &ProfileKey, entry: &Entry) -> Result<(Artifact, Vec<Violation>), Refusal> {
+        let fit = entry.verdict.clone()?;
+        let (_, artifact) = self.catalogue.build(key).ok_or(Refusal::Invalid(Vec::new()))?;
+        Ok((artifact, fit.warnings))
     }
 }
 
@@ -152,7 +165,11 @@ fn reasons(why: &Refusal) -> Vec<String> {
 fn write(folder: &Path, artifact: &Artifact, warnings: &[Violation]) -> Result<Written> {
     let file = folder.join(&artifact.file_name);
     std::fs::write(&file, &artifact.bytes).with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(Written { profile: artifact.key.to_string(), file, warnings: warnings.iter().map(Violation::to_string).collect() })
+    Ok(Written {
+        profile: artifact.key.to_string(),
+        file,
+        warnings: warnings.iter().map(Violation::to_string).collect(),
+    })
 }
 
 fn tell(outcome: &Outcome, json: bool) -> Result<()> {
@@ -167,6 +184,9 @@ fn tell(outcome: &Outcome, json: bool) -> Result<()> {
         for warning in &written.warnings {
             writeln!(complaints, "  please look at {warning}")?;
         }
+    }
+    for skipped in &outcome.skipped {
+        writeln!(out, "{} is not installed: {}", skipped.profile, skipped.reason)?;
     }
     for refused in &outcome.refused {
         let object = refused.object.as_deref().map(|object| format!(": {object}")).unwrap_or_default();

@@ -64,7 +64,9 @@ fn start_log(global: Global) {
 
 /// Which code TLS uses, for the whole process.
 fn choose_crypto() -> Result<()> {
-    rustls::crypto::ring::default_provider().install_default().map_err(|_already| anyhow::anyhow!("a crypto provider is set already"))
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_already| anyhow::anyhow!("a crypto provider is set already"))
 }
 
 async fn serve(settings: args::Daemon) -> Result<ExitCode> {
@@ -77,7 +79,10 @@ async fn serve(settings: args::Daemon) -> Result<ExitCode> {
     let node = settings.node_name.clone().unwrap_or_else(machine);
     match &settings.source {
         From::Directory(folder) => {
-            let statuses = settings.status_dir.clone().unwrap_or_else(|| paths::below(&settings.host.root, Path::new(paths::STATUSES)));
+            let statuses = settings
+                .status_dir
+                .clone()
+                .unwrap_or_else(|| paths::below(&settings.host.root, Path::new(paths::STATUSES)));
             let source = Directory::open(folder, &statuses, &node)?;
             install(source, &settings, &ready, ending).await
         }
@@ -148,7 +153,11 @@ fn machine() -> String {
 fn version(json: bool) -> Result<()> {
     let version = spo_api::version!();
     let mut out = std::io::stdout().lock();
-    if json { writeln!(out, "{}", serde_json::to_string_pretty(&version)?)? } else { write!(out, "{version}")? }
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&version)?)?
+    } else {
+        write!(out, "{version}")?
+    }
     Ok(())
 }
 

@@ -70,7 +70,10 @@ fn texts(value: Option<&Value>, path: &FieldPath, found: &mut Vec<Violation>) {
         Some(Value::Object(map)) => {
             let other = map.iter().filter(|(_, value)| !value.is_string());
             found.extend(other.map(|(key, value)| {
-                Violation::new(path.key(key), format!("expected a string, found {}; put it into quotes", describe(value)))
+                Violation::new(
+                    path.key(key),
+                    format!("expected a string, found {}; put it into quotes", describe(value)),
+                )
             }));
         }
         Some(other) => found.push(wrong_type(path, "object", other)),
@@ -128,7 +131,9 @@ fn list(items: &[Value], schema: &JSONSchemaProps, path: &FieldPath, found: &mut
     }
     if schema.x_kubernetes_list_type.as_deref() == Some("set") {
         let repeated = items.iter().enumerate().find(|(index, item)| items[..*index].contains(item));
-        found.extend(repeated.map(|(index, item)| Violation::new(path.index(index), format!("{item} stands in the list twice; remove one"))));
+        found.extend(repeated.map(|(index, item)| {
+            Violation::new(path.index(index), format!("{item} stands in the list twice; remove one"))
+        }));
     }
     if let Some(JSONSchemaPropsOrArray::Schema(schema)) = &schema.items {
         for (index, item) in items.iter().enumerate() {

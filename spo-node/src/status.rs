@@ -141,7 +141,10 @@ pub fn node_status(
 ) -> SecurityProfileNodeStatus {
     let old = old.and_then(|old| old.status.as_ref());
     let mut conditions = old.and_then(|old| old.conditions.clone()).unwrap_or_default();
-    set_condition(&mut conditions, Condition::ready(report.reason, report.message.as_str(), Some(report.generation), now));
+    set_condition(
+        &mut conditions,
+        Condition::ready(report.reason, report.message.as_str(), Some(report.generation), now),
+    );
     let mut object = SecurityProfileNodeStatus::new(
         &labels::node_status_name(&report.key, node),
         SecurityProfileNodeStatusSpec { node_name: node.to_owned() },
@@ -213,7 +216,10 @@ mod tests {
         Report {
             key: key(),
             generation: 3,
-            object: ObjectRef { api_version: "security-profiles-operator.x-k8s.io/v1".into(), uid: uid.map(Into::into) },
+            object: ObjectRef {
+                api_version: "security-profiles-operator.x-k8s.io/v1".into(),
+                uid: uid.map(Into::into),
+            },
             state,
             reason: state.into(),
             message: "why".into(),
@@ -238,7 +244,10 @@ mod tests {
 
     #[test]
     fn an_object_without_identity_owns_nothing() {
-        assert_eq!(node_status(&report(ProfileState::Error, None), "node1", None, at(1)).metadata.owner_references, None);
+        assert_eq!(
+            node_status(&report(ProfileState::Error, None), "node1", None, at(1)).metadata.owner_references,
+            None
+        );
     }
 
     #[test]
@@ -261,7 +270,8 @@ mod tests {
 
     #[test]
     fn w_nd_4_a_kernel_without_seccomp_is_told_in_the_status() {
-        let unsupported = Unsupported { reason: "this kernel has no seccomp filters".into(), next_step: "use another".into() };
+        let unsupported =
+            Unsupported { reason: "this kernel has no seccomp filters".into(), next_step: "use another".into() };
         let standing = Standing::Unsupported(unsupported);
         assert_eq!(standing.message(&key()), "this kernel has no seccomp filters; use another");
         assert_eq!(standing.warning(), Some(EventReason::SeccompNotSupportedOnNode));

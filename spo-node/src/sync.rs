@@ -110,7 +110,7 @@ fn file_name(key: &ProfileKey) -> String {
 }
 
 /// Where a profile will stand that is not to be on the node; `None` if it is to be there.
-fn absence(entry: &Entry) -> Option<Standing> {
+pub(crate) fn absence(entry: &Entry) -> Option<Standing> {
     let desired = &entry.desired;
     match (desired.want, desired.admin, desired.partial) {
         (Want::Remove, _, _) => Some(Standing::Removed),
@@ -140,7 +140,9 @@ impl Observed<'_> {
             (Ok(()), Err(why)) => Standing::Refused { why: why.clone(), kept },
             (Ok(()), Ok(fit)) => match self.files.failure(&file_name, Some(fit.digest)) {
                 Some(error) => Standing::Failed { error: error.clone(), kept },
-                None if self.files.holds(&file_name, fit.digest) => Standing::Installed { warnings: fit.warnings.clone() },
+                None if self.files.holds(&file_name, fit.digest) => {
+                    Standing::Installed { warnings: fit.warnings.clone() }
+                }
                 None => return plan.todo.push(Todo::Install { key: key.clone(), fit: fit.clone() }),
             },
         };

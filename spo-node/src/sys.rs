@@ -1,5 +1,8 @@
 //! The allocator. The only unsafe code of this program: a symbol that jemalloc reads.
-#![allow(unsafe_code, reason = "jemalloc takes its settings from a symbol of a fixed name, and exporting one is unsafe")]
+#![allow(
+    unsafe_code,
+    reason = "jemalloc takes its settings from a symbol of a fixed name, and exporting one is unsafe"
+)]
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

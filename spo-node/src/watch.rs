@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::task::{Context, Poll};
 
@@ -17,6 +18,7 @@ const BUFFER_BYTES: usize = 16 * 1024;
 pub struct FolderWatch {
     events: EventStream<Vec<u8>>,
     seen: Seen,
+    identity: Option<(u64, u64)>,
 }
 
 /// What happened in a folder.
@@ -41,6 +43,17 @@ pub struct Happened {
     pub changed: bool,
     /// Whether it was made: as an empty file, which says nothing, or as a link.
     pub created: bool,
+    /// The last of what says whether it is complete.
+    pub stage: Option<Stage>,
+}
+
+/// How far a file has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It was made. Whoever made it closes it when it is complete; a link never is closed.
+    Made,
+    /// It was closed, renamed or removed.
+    Complete,
 }
 
 impl FolderWatch {
@@ -50,11 +63,18 @@ impl FolderWatch {
     /// The folder does not exist or may not be read, or there are too many watches (`fs.inotify.max_user_instances`).
     pub fn new(path: &Path) -> io::Result<Self> {
         let inotify = Inotify::init()?;
+        let identity = identity(path);
         let content = WatchMask::CLOSE_WRITE | WatchMask::ATTRIB | WatchMask::CREATE;
         let names = WatchMask::MOVED_TO | WatchMask::MOVED_FROM | WatchMask::DELETE;
         let itself = WatchMask::DELETE_SELF | WatchMask::MOVE_SELF | WatchMask::ONLYDIR;
         inotify.watches().add(path, content | names | itself)?;
-        Ok(Self { events: inotify.into_event_stream(vec![0; BUFFER_BYTES])?, seen: Seen::default() })
+        Ok(Self { events: inotify.into_event_stream(vec![0; BUFFER_BYTES])?, seen: Seen::default(), identity })
+    }
+
+    /// Whether `path` still is the folder that is watched. The end of a folder is told only when nobody has it open any more, and
+    /// it may be made anew before.
+    pub fn is_of(&self, path: &Path) -> bool {
+        identity(path) == self.identity
     }
 
     /// Waits until something happens, and gives all that is known by then. Cancel-safe.
@@ -79,6 +99,11 @@ impl FolderWatch {
     }
 }
 
+/// Device and inode.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
 impl Seen {
     /// Adds what was seen later.
     pub fn merge(&mut self, later: Self) {
@@ -89,6 +114,7 @@ impl Seen {
             known.moved_here += new.moved_here;
             known.deleted += new.deleted;
             known.changed |= new.changed;
+            known.stage = new.stage.or(known.stage);
             known.created |= new.created;
         }
     }
@@ -98,13 +124,22 @@ impl Seen {
         self.overflow |= has(EventMask::Q_OVERFLOW);
         let Some(name) = event.name else {
             // ATTRIB without a name is about the folder, whose last link may just be gone; DELETE_SELF follows then.
-            self.gone |= has(EventMask::DELETE_SELF) || has(EventMask::MOVE_SELF) || has(EventMask::IGNORED) || has(EventMask::UNMOUNT);
+            self.gone |= has(EventMask::DELETE_SELF)
+                || has(EventMask::MOVE_SELF)
+                || has(EventMask::IGNORED)
+                || has(EventMask::UNMOUNT);
             return;
         };
         let happened = self.names.entry(name).or_default();
         happened.moved_here += usize::from(has(EventMask::MOVED_TO));
         happened.deleted += usize::from(has(EventMask::DELETE));
         happened.created |= has(EventMask::CREATE);
+        let finished = [EventMask::CLOSE_WRITE, EventMask::MOVED_TO, EventMask::MOVED_FROM, EventMask::DELETE];
+        if has(EventMask::CREATE) {
+            happened.stage = Some(Stage::Made);
+        } else if finished.into_iter().any(has) {
+            happened.stage = Some(Stage::Complete);
+        }
         happened.changed |= has(EventMask::CLOSE_WRITE) || has(EventMask::ATTRIB) || has(EventMask::MOVED_FROM);
     }
 }
@@ -146,7 +181,8 @@ mod tests {
         let b = seen.names[&OsString::from("b")];
         assert_eq!((b.moved_here, b.deleted, b.changed), (2, 1, false));
         assert!(seen.names[&OsString::from("a")].changed);
-        assert!(seen.names[&OsString::from("link")].created && !seen.overflow && !seen.gone);
+        assert_eq!((b.stage, seen.names[&OsString::from("link")].stage), (Some(Stage::Complete), Some(Stage::Made)));
+        assert!(!seen.overflow && !seen.gone);
     }
 
     #[tokio::test]
@@ -154,6 +190,14 @@ mod tests {
         let (folder, mut watch) = folder();
         folder.close().unwrap();
         assert!(watch.next().await.unwrap().gone);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_made_anew_is_another() {
+        let (folder, watch) = folder();
+        assert!(watch.is_of(folder.path()));
+        fs::remove_dir(folder.path()).unwrap();
+        assert!(!watch.is_of(folder.path()));
     }
 
     #[tokio::test]
@@ -167,5 +211,4 @@ mod tests {
     fn a_folder_that_is_not_there_is_an_error() {
         assert_eq!(FolderWatch::new(Path::new("/nowhere/at/all")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
-
 }

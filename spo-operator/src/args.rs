@@ -50,7 +50,7 @@ pub(crate) struct Manager {
     /// What this process calls itself in the lease: unique among those that run at one time, the same after a restart.
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub(crate) pod_name: Option<String>,
-    /// The port of `/healthz` and `/readyz`.
+    /// The port of `/healthz` and `/readyz`; 0 for none.
     #[arg(long, default_value_t = 8081, value_name = "PORT")]
     pub(crate) health_port: u16,
 }

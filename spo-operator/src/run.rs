@@ -31,7 +31,9 @@ async fn run(args: Manager) -> anyhow::Result<()> {
     );
     let ended = ended()?; // from here on a signal ends the process in good order
     let ready = Ready::default();
-    tokio::spawn(health::serve(health::listen(args.health_port)?, ready.clone()));
+    if args.health_port != 0 {
+        tokio::spawn(health::serve(health::listen(args.health_port)?, ready.clone()));
+    }
     let client = client(args.kubeconfig.as_deref()).await?;
     let namespace = args.operator_namespace;
     let me = args.pod_name.unwrap_or_else(own_name);

@@ -1,4 +1,5 @@
 //! The command line, as a script meets it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output};
 

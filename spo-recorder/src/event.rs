@@ -44,6 +44,8 @@ pub enum Loss {
     CgroupsNotSelected,
     /// Notifications that found the ring buffer full.
     DroppedNotifications,
+    /// Runs of our programs that the kernel skipped, as it was running the same one on the same processor.
+    SkippedRuns,
 }
 
 impl fmt::Display for Loss {
@@ -56,6 +58,7 @@ impl fmt::Display for Loss {
             Self::LateStarts => "workloads had started before the recording did",
             Self::ContainersWithoutSlot => "containers found no free place and were not recorded",
             Self::CgroupsNotSelected => "control groups found no free place and were not recorded",
+            Self::SkippedRuns => "runs of the recorder's programs were skipped by the kernel",
             Self::DroppedNotifications => "notifications were dropped because they were read too slowly",
         })
     }

@@ -1,8 +1,8 @@
 //! All that is unsafe: `bpf(2)`, the memory of the ring buffer, plain old data, and the moment between fork and exec.
 //!
-//! aya was left out on purpose on this side. Its own parser of the kernel's BTF takes longer and needs more memory than a whole
-//! `spoc record` may, it has no type for task storage or for marking by pidfd, and it makes every map of an object whether a
-//! request needs it or not. `aya-obj` still reads and relocates the object; what is left is a handful of commands.
+//! aya's user side is left out on purpose: to attach anything by the kernel's types it reads all of them, for which it needs more
+//! memory than a whole recording may; it makes every map of an object, needed or not; and it has no type for task storage, which
+//! is marked by pidfd. `aya-obj` still reads and relocates the object. What is left is a handful of commands, each a function here.
 #![allow(unsafe_code, reason = "system calls and shared memory; each block says why it is sound")]
 
 pub(crate) mod bpf;

@@ -42,7 +42,11 @@ const STEPS: &[Step] = &[
     Step { name: "generate", about: "generated files are what the generators write", run: generated },
     Step { name: "clippy", about: "no warnings, in any target of any crate", run: clippy },
     Step { name: "doc", about: "the documentation builds without warnings", run: doc },
-    Step { name: "alone", about: "each library builds by itself, leaning on no feature that a sibling asks for", run: alone },
+    Step {
+        name: "alone",
+        about: "each library builds by itself, leaning on no feature that a sibling asks for",
+        run: alone,
+    },
     Step {
         name: "deny",
         about: "licences and sources of dependencies are allowed; advisories are shown",
@@ -53,8 +57,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// What is built by itself: each library, as it is published, and the node without its command line.
-const ALONE: [&[&str]; 4] =
-    [&["spo-api"], &["spo-lsm"], &["spo-recorder"], &["spo-node", "--no-default-features"]];
+const ALONE: [&[&str]; 4] = [&["spo-api"], &["spo-lsm"], &["spo-recorder"], &["spo-node", "--no-default-features"]];
 
 /// Packages of their own beside the workspace.
 const OUTSIDE: [&str; 2] = ["spo-recorder/ebpf", "fuzz"];
@@ -121,10 +124,14 @@ fn summary(done: &[Done]) -> Result<()> {
     bail!("failed: {}. Repeat one by `cargo xtask check {}`", failed.join(", "), failed[0])
 }
 
+/// Names the files that would change; how they would is shown by `cargo fmt` and a diff.
 fn format() -> Result<()> {
-    Run::cargo().args(["fmt", "--all", "--check"]).dir(root()).run()?;
+    let list = ["--", "--check", "--files-with-diff"];
+    let all = Run::cargo().args(["fmt", "--all"]).args(list).dir(root());
+    all.run().context("the files above are not formatted: run cargo fmt --all")?;
     for manifest in outside() {
-        Run::cargo().args(["fmt", "--check", "--manifest-path", &manifest]).dir(root()).run()?;
+        let one = Run::cargo().args(["fmt", "--manifest-path", &manifest]).args(list).dir(root());
+        one.run().with_context(|| format!("not formatted: run cargo fmt --manifest-path {manifest}"))?;
     }
     Ok(())
 }

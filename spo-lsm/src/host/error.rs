@@ -57,7 +57,9 @@ pub enum HostError {
     #[error("the profile does not compile")]
     Compile(#[source] CompileError),
     /// The kernel does not take the filter.
-    #[error("the kernel did not load the filter of {instructions} instructions with flags {flags:#x}; look for what this kernel does not have, often a flag of the profile")]
+    #[error(
+        "the kernel did not load the filter of {instructions} instructions with flags {flags:#x}; look for what this kernel does not have, often a flag of the profile"
+    )]
     Refused {
         /// How long the filter is.
         instructions: usize,

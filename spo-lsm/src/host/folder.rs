@@ -1,6 +1,6 @@
 //! The profiles folder: files appear in it whole or not at all, and no link in it is followed.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Change, Foreign, HostError, Installed};
+use super::{Change, Foreign, HostError, Installed, sys};
 use crate::Digest;
 use crate::seccomp::MAX_BYTES;
 
@@ -83,23 +83,38 @@ impl Folder {
         Ok(installed)
     }
 
-    /// Writes a file, unless it is there with this content.
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<Change, HostError> {
+    /// Writes a file under a temporary name, unless it is there with this content: none then.
+    ///
+    /// Nothing is waited for, so that a disk can work on many files at once until each is [committed](Self::commit).
+    pub(super) fn stage(&self, name: &str, bytes: &[u8]) -> Result<Option<Staged>, HostError> {
         check_name(name)?;
         if self.holds(name, bytes)? {
-            return Ok(Change::Unchanged);
+            return Ok(None);
         }
         let temporary = temporary();
-        let path = self.path.join(name);
-        let written = self
-            .write_new(&temporary, bytes)
-            .and_then(|()| rustix::fs::renameat(&self.fd, temporary.as_str(), &self.fd, name));
-        if let Err(errno) = written {
-            // There may be none. Whatever is left is swept at the next start.
-            let _ = rustix::fs::unlinkat(&self.fd, temporary.as_str(), AtFlags::empty());
-            return Err(HostError::at("write", &path)(errno));
+        match self.write_new(&temporary, bytes) {
+            Ok(file) => Ok(Some(Staged { name: name.to_owned(), temporary, file, digest: Digest::of(bytes) })),
+            Err(errno) => Err(self.abandon(name, &temporary, errno)),
         }
-        if self.holds(name, bytes)? { Ok(Change::Written) } else { Err(HostError::ReadBack { path }) }
+    }
+
+    /// Gives a file its name, once its content is on the disk, and reads it back.
+    pub(super) fn commit(&self, staged: Staged) -> Result<Change, HostError> {
+        let Staged { name, temporary, file, digest } = staged;
+        let written = rustix::fs::fsync(&file)
+            .and_then(|()| rustix::fs::renameat(&self.fd, temporary.as_str(), &self.fd, name.as_str()));
+        written.map_err(|errno| self.abandon(&name, &temporary, errno))?;
+        if self.digest(&name)? == Some(digest) {
+            Ok(Change::Written)
+        } else {
+            Err(HostError::ReadBack { path: self.path.join(name) })
+        }
+    }
+
+    fn abandon(&self, name: &str, temporary: &str, errno: Errno) -> HostError {
+        // There may be none. Whatever is left is swept at the next start.
+        let _ = rustix::fs::unlinkat(&self.fd, temporary, AtFlags::empty());
+        HostError::at("write", &self.path.join(name))(errno)
     }
 
     /// Removes a file, or a link itself.
@@ -128,16 +143,25 @@ impl Folder {
         rustix::fs::fsync(&self.fd).map_err(HostError::at("sync", &self.path))
     }
 
-    fn names(&self) -> Result<Vec<std::ffi::CString>, HostError> {
+    fn names(&self) -> Result<Vec<CString>, HostError> {
         let entries = Dir::read_from(&self.fd).map_err(HostError::at("list", &self.path))?;
-        let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_owned())).collect::<Result<Vec<_>, Errno>>();
+        let names =
+            entries.map(|entry| entry.map(|entry| entry.file_name().to_owned())).collect::<Result<Vec<_>, Errno>>();
         names.map_err(HostError::at("list", &self.path))
     }
 
     /// Whether a regular file has these bytes and the right mode.
     fn holds(&self, name: &str, bytes: &[u8]) -> Result<bool, HostError> {
-        let name = std::ffi::CString::new(name).map_err(|_nul| HostError::FileName { name: name.to_owned() })?;
-        Ok(matches!(self.read(&name)?, Found::File { mode, bytes: found } if mode & 0o7777 == FILE_MODE && found == bytes))
+        Ok(self.digest(name)? == Some(Digest::of(bytes)))
+    }
+
+    /// The digest of a regular file that has the right mode.
+    fn digest(&self, name: &str) -> Result<Option<Digest>, HostError> {
+        let name = CString::new(name).map_err(|_nul| HostError::FileName { name: name.to_owned() })?;
+        Ok(match self.read(&name)? {
+            Found::File { mode, bytes } if mode & 0o7777 == FILE_MODE => Some(Digest::of(&bytes)),
+            Found::File { .. } | Found::Other(_) | Found::Nothing => None,
+        })
     }
 
     fn read(&self, name: &CStr) -> Result<Found, HostError> {
@@ -164,14 +188,31 @@ impl Folder {
         Ok(Found::File { mode: status.st_mode, bytes })
     }
 
-    fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), Errno> {
+    fn write_new(&self, name: &str, bytes: &[u8]) -> Result<File, Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(FILE_MODE);
         let mut file = File::from(rustix::fs::openat(&self.fd, name, flags, mode)?);
         // The umask took its part.
         rustix::fs::fchmod(&file, mode)?;
         file.write_all(bytes).map_err(|error| errno(&error))?;
-        rustix::fs::fsync(&file)
+        sys::start_writing(&file);
+        Ok(file)
+    }
+}
+
+/// A file with its content, but not yet with its name.
+#[derive(Debug)]
+pub(super) struct Staged {
+    name: String,
+    temporary: String,
+    file: File,
+    digest: Digest,
+}
+
+impl Staged {
+    /// The name that it will have.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -7,12 +7,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use spo_api::ProfileKey;
 use spo_api::seccomp::Flag;
 use spo_api::syscalls::Abi;
 
-use super::folder::Folder;
-use super::prove::{prove, proof};
+use super::folder::{Folder, Staged};
+use super::prove::{proof, prove};
 use super::{Change, Host, HostError, Installed, Outcome, Step, Support, Unsupported, sys};
 use crate::seccomp::{Profile, Program, compile};
 use crate::{Artifact, Checked, Digest};
@@ -35,12 +34,6 @@ impl SeccompHost {
     /// `<kubelet folder>/seccomp/operator`.
     pub fn new(root: &Path, folder: &Path) -> Self {
         Self { root: root.to_owned(), folder: folder.to_owned(), proven: HashSet::new(), swept: false }
-    }
-
-    fn install(&mut self, folder: &Folder, checked: &Checked, artifact: &Artifact) -> Result<Change, HostError> {
-        let crate::Profile::Seccomp(profile) = checked.profile();
-        self.prove(profile)?;
-        folder.write(&artifact.file_name, &artifact.bytes)
     }
 
     fn prove(&mut self, profile: &Profile) -> Result<(), HostError> {
@@ -72,14 +65,6 @@ impl SeccompHost {
         }
         Ok(folder)
     }
-
-    fn step(&mut self, folder: Option<&Folder>, step: &Step) -> Result<Change, HostError> {
-        match (step, folder) {
-            (Step::Install { checked, artifact, .. }, Some(folder)) => self.install(folder, checked, artifact),
-            (Step::Remove { file_name, .. }, Some(folder)) => folder.remove(file_name),
-            (Step::Install { .. } | Step::Remove { .. }, None) => Ok(Change::Absent),
-        }
-    }
 }
 
 impl Host for SeccompHost {
@@ -95,25 +80,76 @@ impl Host for SeccompHost {
         if steps.is_empty() {
             return Vec::new();
         }
-        let key = |step: &Step| -> ProfileKey { step.key().clone() };
         let make = steps.iter().any(|step| matches!(step, Step::Install { .. }));
-        let folder = match self.folder(make) {
-            Ok(folder) => folder,
-            Err(error) => return steps.iter().map(|step| Outcome { key: key(step), result: Err(error.clone()) }).collect(),
+        let results = match self.folder(make) {
+            Ok(Some(folder)) => Batch::new(self, &folder).run(steps),
+            Ok(None) => vec![Ok(Change::Absent); steps.len()],
+            Err(error) => vec![Err(error); steps.len()],
         };
-        let mut outcomes: Vec<Outcome> =
-            steps.iter().map(|step| Outcome { key: key(step), result: self.step(folder.as_ref(), step) }).collect();
-        // Names become durable together: one sync for a thousand profiles.
-        let changed = |outcome: &Outcome| matches!(outcome.result, Ok(Change::Written | Change::Removed));
-        if let Some(folder) = folder
-            && outcomes.iter().any(changed)
-            && let Err(error) = folder.sync()
-        {
-            for outcome in outcomes.iter_mut().filter(|outcome| changed(outcome)) {
-                outcome.result = Err(error.clone());
-            }
+        steps.iter().zip(results).map(|(step, result)| Outcome { key: step.key().clone(), result }).collect()
+    }
+}
+
+/// Steps that are carried out together, so that the disk is waited for once and not a thousand times.
+struct Batch<'a> {
+    host: &'a mut SeccompHost,
+    folder: &'a Folder,
+    /// Files that wait for their names, with the places of their results.
+    staged: Vec<(usize, Staged)>,
+    results: Vec<Result<Change, HostError>>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(host: &'a mut SeccompHost, folder: &'a Folder) -> Self {
+        Self { host, folder, staged: Vec::new(), results: Vec::new() }
+    }
+
+    fn run(mut self, steps: &[Step]) -> Vec<Result<Change, HostError>> {
+        for step in steps {
+            let result = match step {
+                Step::Install { checked, artifact, .. } => self.install(checked, artifact),
+                Step::Remove { file_name, .. } => self.remove(file_name),
+            };
+            self.results.push(result);
         }
-        outcomes
+        self.commit();
+        let changed = |result: &Result<Change, HostError>| matches!(result, Ok(Change::Written | Change::Removed));
+        if self.results.iter().any(changed)
+            && let Err(error) = self.folder.sync()
+        {
+            self.results.iter_mut().filter(|result| changed(result)).for_each(|result| *result = Err(error.clone()));
+        }
+        self.results
+    }
+
+    fn install(&mut self, checked: &Checked, artifact: &Artifact) -> Result<Change, HostError> {
+        let crate::Profile::Seccomp(profile) = checked.profile();
+        self.host.prove(profile)?;
+        self.settle(&artifact.file_name);
+        let Some(staged) = self.folder.stage(&artifact.file_name, &artifact.bytes)? else {
+            return Ok(Change::Unchanged);
+        };
+        self.staged.push((self.results.len(), staged));
+        Ok(Change::Written)
+    }
+
+    fn remove(&mut self, file_name: &str) -> Result<Change, HostError> {
+        self.settle(file_name);
+        self.folder.remove(file_name)
+    }
+
+    /// Ends what is under way for a file before something else happens to it, and keeps few files open.
+    fn settle(&mut self, file_name: &str) {
+        const MAX_STAGED: usize = 128;
+        if self.staged.len() >= MAX_STAGED || self.staged.iter().any(|(_, staged)| staged.name() == file_name) {
+            self.commit();
+        }
+    }
+
+    fn commit(&mut self) {
+        for (place, staged) in self.staged.drain(..) {
+            self.results[place] = self.folder.commit(staged);
+        }
     }
 }
 
@@ -147,7 +183,9 @@ pub enum LoadError {
     #[error("cannot set no_new_privs")]
     NoNewPrivs(#[source] Errno),
     /// The kernel did not take the filter.
-    #[error("the kernel did not load the filter (seccomp flags {flags:#x}); without no_new_privs it needs CAP_SYS_ADMIN")]
+    #[error(
+        "the kernel did not load the filter (seccomp flags {flags:#x}); without no_new_privs it needs CAP_SYS_ADMIN"
+    )]
     Refused {
         /// `SECCOMP_FILTER_FLAG_*`.
         flags: u32,

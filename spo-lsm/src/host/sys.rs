@@ -1,7 +1,7 @@
 //! The calls to the kernel that have no safe wrapper.
 #![allow(unsafe_code, reason = "seccomp(2), a raw clone, and memory that is shared with the child of it")]
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -41,6 +41,12 @@ pub(super) fn own(descriptor: u32) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(descriptor.cast_signed()) }
 }
 
+/// Has the kernel begin to put a file on the disk, without waiting for it. It is a hint: what must be there is synced later.
+pub(super) fn start_writing(file: &std::fs::File) {
+    // SAFETY: plain numbers, and a descriptor that is open. A file system that cannot do it says so, and nothing is lost.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
 /// How long a child that cannot end by itself may take to say how it went.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What the child says: nothing yet, that the filter is loaded, or an error number with this bit.
@@ -52,13 +58,24 @@ const FAILED: u32 = 1 << 31;
 ///
 /// `may_exit` says whether the filter lets `exit_group` through. A child that may not end by itself makes no call at all under the
 /// filter, and is killed; its word goes through shared memory.
-pub(super) fn load_in_child(flags: u32, instructions: &[Instruction], may_exit: bool) -> Result<Result<(), Errno>, Errno> {
+pub(super) fn load_in_child(
+    flags: u32,
+    instructions: &[Instruction],
+    may_exit: bool,
+) -> Result<Result<(), Errno>, Errno> {
     let word = SharedWord::new()?;
     let no_arguments = 0 as libc::c_ulong;
     // SAFETY: like fork(2). The child runs `load_and_end`, which only makes system calls and touches the shared word, so that locks which
     // other threads held at this moment do not matter.
     let pid = unsafe {
-        libc::syscall(libc::SYS_clone, libc::SIGCHLD as libc::c_ulong, no_arguments, no_arguments, no_arguments, no_arguments)
+        libc::syscall(
+            libc::SYS_clone,
+            libc::SIGCHLD as libc::c_ulong,
+            no_arguments,
+            no_arguments,
+            no_arguments,
+            no_arguments,
+        )
     };
     match pid {
         0 => load_and_end(word.get(), flags, instructions, may_exit),
@@ -81,14 +98,24 @@ pub(super) fn load_in_child(flags: u32, instructions: &[Instruction], may_exit: 
 fn load_and_end(word: &AtomicU32, flags: u32, instructions: &[Instruction], may_exit: bool) -> ! {
     let one_second = libc::rlimit64 { rlim_cur: 1, rlim_max: 1 };
     // SAFETY: plain system calls with valid arguments, on this process only. Should all else fail, the kernel ends it after a second of
-    // processor time; no core dump is written of it.
+    // processor time; no core dump is written of it. It does not outlive a parent that is killed, whose locks it would keep.
     unsafe {
-        libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_CPU, &raw const one_second, ptr::null_mut::<libc::rlimit64>());
+        libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+        libc::syscall(
+            libc::SYS_prlimit64,
+            0,
+            libc::RLIMIT_CPU,
+            &raw const one_second,
+            ptr::null_mut::<libc::rlimit64>(),
+        );
         libc::syscall(libc::SYS_prctl, libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
         libc::syscall(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     }
     let loaded = seccomp(flags, instructions);
-    word.store(loaded.map_or_else(|errno| FAILED | errno.raw_os_error().cast_unsigned(), |_| LOADED), Ordering::Release);
+    word.store(
+        loaded.map_or_else(|errno| FAILED | errno.raw_os_error().cast_unsigned(), |_| LOADED),
+        Ordering::Release,
+    );
     if may_exit || loaded.is_err() {
         // SAFETY: ends the process.
         unsafe { libc::syscall(libc::SYS_exit_group, 0) };
@@ -125,7 +152,14 @@ impl SharedWord {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping of its own, of zeroes.
         let memory = unsafe {
-            libc::mmap(ptr::null_mut(), size_of::<AtomicU32>(), protection, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1, 0)
+            libc::mmap(
+                ptr::null_mut(),
+                size_of::<AtomicU32>(),
+                protection,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
         };
         if memory == libc::MAP_FAILED {
             return Err(last_errno());

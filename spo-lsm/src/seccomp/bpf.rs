@@ -80,7 +80,10 @@ pub(super) mod data {
 /// As `bpf_dbg` and libseccomp's `scmp_bpf_disasm` show a filter: a line number, then the instruction, its jumps as line numbers.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(line, instruction)| writeln!(f, "{line:4}  {}", Line(line, *instruction)))
+        self.0
+            .iter()
+            .enumerate()
+            .try_for_each(|(line, instruction)| writeln!(f, "{line:4}  {}", Line(line, *instruction)))
     }
 }
 

@@ -22,7 +22,10 @@ pub(crate) fn check(profile: &Profile, policy: &Policy) -> Vec<Violation> {
     let mut violations = Vec::new();
     violations.extend(name(profile));
     if !profile.is_resolved() {
-        violations.push(Violation::new(spec.child("baseProfileName"), "the base profile was not read yet, so its system calls are missing"));
+        violations.push(Violation::new(
+            spec.child("baseProfileName"),
+            "the base profile was not read yet, so its system calls are missing",
+        ));
     }
     violations.extend(holes(profile, &spec));
     violations.extend(allow_list(profile, policy, &spec));
@@ -33,10 +36,16 @@ fn name(profile: &Profile) -> Option<Violation> {
     let path = FieldPath::new("metadata").child("name");
     let file = spo_api::seccomp::file_name(&profile.name);
     if file == RESERVED_FILE {
-        return Some(Violation::new(path, format!("{} is kept for the operator's own file {RESERVED_FILE}; choose another name", profile.name)));
+        return Some(Violation::new(
+            path,
+            format!("{} is kept for the operator's own file {RESERVED_FILE}; choose another name", profile.name),
+        ));
     }
     (file.len() > MAX_FILE_NAME_BYTES).then(|| {
-        let reason = format!("its file would have a name of {} bytes; {MAX_FILE_NAME_BYTES} are possible, so 250 without .json", file.len());
+        let reason = format!(
+            "its file would have a name of {} bytes; {MAX_FILE_NAME_BYTES} are possible, so 250 without .json",
+            file.len()
+        );
         Violation::new(path, reason)
     })
 }
@@ -63,19 +72,27 @@ fn allow_list(profile: &Profile, policy: &Policy, spec: &FieldPath) -> Vec<Viola
     if let Some(actions) = &policy.allowed_actions {
         let unusable = actions.iter().filter(|action| !PERMISSIVE.iter().any(|effect| effect.action() == **action));
         violations.extend(unusable.map(|action| {
-            let reason = format!("the cluster's allowedSeccompActions holds {}, which permits nothing; remove it there", action_name(*action));
+            let reason = format!(
+                "the cluster's allowedSeccompActions holds {}, which permits nothing; remove it there",
+                action_name(*action)
+            );
             Violation::new(spec.clone(), reason)
         }));
     }
-    let admitted = |effect: Effect| policy.allowed_actions.as_ref().is_none_or(|actions| actions.contains(&effect.action()));
+    let admitted =
+        |effect: Effect| policy.allowed_actions.as_ref().is_none_or(|actions| actions.contains(&effect.action()));
     if profile.default_effect.is_permissive() {
-        let reason = format!("{} permits calls outside the cluster's allowedSyscalls", action_name(profile.default_effect.action()));
+        let reason = format!(
+            "{} permits calls outside the cluster's allowedSyscalls",
+            action_name(profile.default_effect.action())
+        );
         violations.push(Violation::new(spec.child("defaultAction"), reason));
     }
     for (index, entry) in profile.entries.iter().enumerate().filter(|(_, entry)| entry.effect.is_permissive()) {
         let path = spec.child("syscalls").index(index);
         if !admitted(entry.effect) {
-            let reason = format!("{} is not among the cluster's allowedSeccompActions", action_name(entry.effect.action()));
+            let reason =
+                format!("{} is not among the cluster's allowedSeccompActions", action_name(entry.effect.action()));
             violations.push(Violation::new(path.child("action"), reason));
         }
         for (position, name) in entry.names.iter().enumerate().filter(|(_, name)| !allowed.contains(*name)) {

@@ -174,7 +174,9 @@ impl Code {
         if abi == Abi::Aarch64 {
             return self.section(profile, abi);
         }
-        let of = |code: &mut Self, abi: Abi| if abis.contains(&abi) { code.search(profile, abi) } else { code.answer(UNCOVERED) };
+        let of = |code: &mut Self, abi: Abi| {
+            if abis.contains(&abi) { code.search(profile, abi) } else { code.answer(UNCOVERED) }
+        };
         let x32 = of(self, Abi::X32);
         let x86_64 = of(self, Abi::X86_64);
         let told = self.compare(Compare::GreaterEqual, X32_BIT, x32, x86_64);
@@ -211,7 +213,9 @@ impl Code {
                 (false, None) => leaf,
                 (false, Some(after)) => self.compare(Compare::GreaterEqual, after.first, next, leaf),
                 (true, None) => self.compare(Compare::GreaterEqual, run.first, leaf, next),
-                (true, Some(after)) if after.first - run.first == 1 => self.compare(Compare::Equal, run.first, leaf, next),
+                (true, Some(after)) if after.first - run.first == 1 => {
+                    self.compare(Compare::Equal, run.first, leaf, next)
+                }
                 (true, Some(after)) => {
                     let inside = self.compare(Compare::GreaterEqual, after.first, next, leaf);
                     self.compare(Compare::GreaterEqual, run.first, inside, next)

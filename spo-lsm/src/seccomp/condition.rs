@@ -189,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_test_survives_the_way_through_the_api() {
-        for operator in [Operator::NotEqual, Operator::LessThan, Operator::LessEqual, Operator::Equal, Operator::GreaterThan] {
+        for operator in
+            [Operator::NotEqual, Operator::LessThan, Operator::LessEqual, Operator::Equal, Operator::GreaterThan]
+        {
             assert_eq!(Test::new(operator, 7, 0).parts(), (operator, 7, 0));
         }
         assert_eq!(Test::new(Operator::MaskedEqual, 7, 3).parts(), (Operator::MaskedEqual, 7, 3));

@@ -53,7 +53,10 @@ fn pairs(profile: &Profile, name: &str, entries: &[usize], root: &FieldPath, fou
                 None => {}
                 Some(Clash::Refused) => found.violations.push(Violation::new(
                     root.index(later),
-                    format!("contradictory argument rules: {name} has another action under the same conditions in {}", root.index(earlier)),
+                    format!(
+                        "contradictory argument rules: {name} has another action under the same conditions in {}",
+                        root.index(earlier)
+                    ),
                 )),
                 Some(Clash::Warned(reason)) => {
                     let reason = format!("{name} is also in {} with another action: {reason}", root.index(earlier));
@@ -73,7 +76,8 @@ enum Clash {
 fn judge(profile: &Profile, first: &Entry, second: &Entry) -> Option<Clash> {
     if first.effect.same_as(profile.default_effect) || second.effect.same_as(profile.default_effect) {
         // An exception from a rule, written as one reads it; but it is not how runtimes read it.
-        return overlap(first, second).then_some(Clash::Warned("the one whose action is the default action does nothing"));
+        return overlap(first, second)
+            .then_some(Clash::Warned("the one whose action is the default action does nothing"));
     }
     match (first.conditions.is_empty(), second.conditions.is_empty()) {
         (true, true) => Some(Clash::Warned("the first one decides")),
@@ -98,6 +102,8 @@ fn overlap(a: &Entry, b: &Entry) -> bool {
     if a.is_split() || b.is_split() {
         return true;
     }
-    let excluded = |one: &super::Condition| b.conditions.iter().any(|other| other.argument == one.argument && one.test.excludes(other.test));
+    let excluded = |one: &super::Condition| {
+        b.conditions.iter().any(|other| other.argument == one.argument && one.test.excludes(other.test))
+    };
     !a.conditions.iter().any(excluded)
 }

@@ -31,8 +31,11 @@ pub(super) fn lower(profile: &Profile, abi: Abi) -> Lowered {
     let mut lowered = Lowered::new();
     for entry in profile.entries.iter().filter(|entry| !entry.effect.same_as(profile.default_effect)) {
         let conditions: Vec<Condition> = entry.conditions.iter().map(|condition| fitted(*condition, abi)).collect();
-        let alternatives: Vec<Vec<Condition>> =
-            if entry.is_split() { conditions.into_iter().map(|condition| vec![condition]).collect() } else { vec![conditions] };
+        let alternatives: Vec<Vec<Condition>> = if entry.is_split() {
+            conditions.into_iter().map(|condition| vec![condition]).collect()
+        } else {
+            vec![conditions]
+        };
         for name in &entry.names {
             for conditions in &alternatives {
                 add_call(&mut lowered, abi, name, conditions, entry.effect);

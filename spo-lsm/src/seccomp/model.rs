@@ -143,8 +143,13 @@ impl Profile {
 
     /// The calls that no architecture of Linux has, each once, in order: misspelt, or newer than our tables.
     pub fn unknown_names(&self) -> Vec<&str> {
-        let mut unknown: Vec<&str> =
-            self.entries.iter().flat_map(|entry| &entry.names).map(String::as_str).filter(|name| !is_known(name)).collect();
+        let mut unknown: Vec<&str> = self
+            .entries
+            .iter()
+            .flat_map(|entry| &entry.names)
+            .map(String::as_str)
+            .filter(|name| !is_known(name))
+            .collect();
         unknown.sort_unstable();
         unknown.dedup();
         unknown
@@ -169,7 +174,10 @@ impl Entry {
 
     /// Whether two conditions are about one argument, so that runtimes take each condition for an entry of its own.
     pub(super) fn is_split(&self) -> bool {
-        self.conditions.iter().enumerate().any(|(index, one)| self.conditions[..index].iter().any(|other| other.argument == one.argument))
+        self.conditions
+            .iter()
+            .enumerate()
+            .any(|(index, one)| self.conditions[..index].iter().any(|other| other.argument == one.argument))
     }
 }
 
@@ -196,7 +204,9 @@ impl Effect {
     pub const fn number(self) -> Option<u16> {
         match self {
             Self::Errno(number) | Self::Trace(number) => number,
-            Self::Kill | Self::KillProcess | Self::KillThread | Self::Trap | Self::Allow | Self::Log | Self::Notify => None,
+            Self::Kill | Self::KillProcess | Self::KillThread | Self::Trap | Self::Allow | Self::Log | Self::Notify => {
+                None
+            }
         }
     }
 

@@ -15,7 +15,9 @@ pub const MAX_BYTES: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
     /// More than [`MAX_BYTES`].
-    #[error("the profile has {bytes} bytes, more than the {MAX_BYTES} that are read; profiles of this size do not fit into a filter")]
+    #[error(
+        "the profile has {bytes} bytes, more than the {MAX_BYTES} that are read; profiles of this size do not fit into a filter"
+    )]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -99,7 +101,8 @@ impl Document {
         };
         let mut found = Vec::new();
         if conditional(&self.arch_map) && self.architectures.is_empty() {
-            let reason = "is the format of container engines; write the architectures of the machine into architectures";
+            let reason =
+                "is the format of container engines; write the architectures of the machine into architectures";
             found.push(Violation::new(FieldPath::new("archMap"), reason));
         }
         for (index, entry) in self.syscalls.iter().enumerate() {
@@ -120,7 +123,9 @@ impl Document {
             base: None,
             default_action: self.default_action,
             // Where the action carries no number, engines still write one for the actions that would.
-            default_errno: self.default_errno_ret.filter(|_| matches!(self.default_action, Action::Errno | Action::Trace)),
+            default_errno: self
+                .default_errno_ret
+                .filter(|_| matches!(self.default_action, Action::Errno | Action::Trace)),
             architectures: &self.architectures,
             listener_path: self.listener_path.as_deref().filter(|path| !path.is_empty()),
             listener_metadata: self.listener_metadata.as_deref().filter(|text| !text.is_empty()),

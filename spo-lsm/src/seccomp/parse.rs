@@ -160,7 +160,10 @@ impl Findings {
     fn base(&mut self, base: &str, own: &ProfileName, path: &FieldPath) -> Option<Base> {
         if let Some(reference) = base.strip_prefix("oci://") {
             if reference.is_empty() || reference.len() > 1024 {
-                self.refuse(path.clone(), "after oci:// a reference of 1 to 1024 characters is wanted, as oci://registry.example/profile:v1");
+                self.refuse(
+                    path.clone(),
+                    "after oci:// a reference of 1 to 1024 characters is wanted, as oci://registry.example/profile:v1",
+                );
                 return None;
             }
             return Some(Base::Oci(reference.to_owned()));
@@ -168,7 +171,8 @@ impl Findings {
         match base.parse::<ProfileName>() {
             Ok(name) if name == *own => self.refuse(path.clone(), "a profile cannot build on itself"),
             Ok(name) => return Some(Base::Local(name)),
-            Err(error) => self.refuse(path.clone(), format!("neither the name of a SeccompProfile nor oci://<reference>: {error}")),
+            Err(error) => self
+                .refuse(path.clone(), format!("neither the name of a SeccompProfile nor oci://<reference>: {error}")),
         }
         None
     }
@@ -193,7 +197,10 @@ impl Findings {
             self.refuse(path.clone(), format!("{} entries are too many; at most {MAX_ENTRIES} fit", entries.len()));
         }
         if names > MAX_NAMES {
-            self.refuse(path.clone(), format!("{names} names are too many; at most {MAX_NAMES} fit, and Linux has about 500 calls"));
+            self.refuse(
+                path.clone(),
+                format!("{names} names are too many; at most {MAX_NAMES} fit, and Linux has about 500 calls"),
+            );
         }
     }
 
@@ -201,7 +208,13 @@ impl Findings {
         let highest = match action {
             Action::Errno => MAX_ERRNO,
             Action::Trace => i64::from(u16::MAX),
-            Action::Kill | Action::KillProcess | Action::KillThread | Action::Trap | Action::Allow | Action::Log | Action::Notify => -1,
+            Action::Kill
+            | Action::KillProcess
+            | Action::KillThread
+            | Action::Trap
+            | Action::Allow
+            | Action::Log
+            | Action::Notify => -1,
         };
         let number = errno.and_then(|errno| {
             if highest < 0 {
@@ -240,7 +253,10 @@ impl Findings {
             if name.is_empty() {
                 self.refuse(path, "an empty name; runtimes refuse to start a container with it");
             } else if name.len() > MAX_NAME_BYTES {
-                self.refuse(path, format!("a name of {} bytes; no system call has more than {MAX_NAME_BYTES}", name.len()));
+                self.refuse(
+                    path,
+                    format!("a name of {} bytes; no system call has more than {MAX_NAME_BYTES}", name.len()),
+                );
             } else if !seen.insert(name) {
                 self.warn(path, format!("{name} is named twice"));
             } else if !is_known(name) {
@@ -294,7 +310,10 @@ impl Findings {
     fn operand(&mut self, value: i128, path: &FieldPath) -> Option<u64> {
         let operand = u64::try_from(value).ok();
         if operand.is_none() {
-            self.refuse(path.clone(), format!("{value} is out of range: arguments are compared as unsigned 64-bit numbers"));
+            self.refuse(
+                path.clone(),
+                format!("{value} is out of range: arguments are compared as unsigned 64-bit numbers"),
+            );
         }
         operand
     }
@@ -302,7 +321,10 @@ impl Findings {
     /// Two conditions on one argument: runtimes take each for an entry of its own.
     fn same_argument(&mut self, conditions: &[Condition], path: &FieldPath) {
         for (later, condition) in conditions.iter().enumerate() {
-            let Some(earlier) = conditions[..later].iter().position(|other| other.argument == condition.argument) else { continue };
+            let Some(earlier) = conditions[..later].iter().position(|other| other.argument == condition.argument)
+            else {
+                continue;
+            };
             let other = conditions[earlier];
             if other.test.excludes(condition.test) {
                 self.refuse(
@@ -324,12 +346,16 @@ impl Findings {
             self.warn(root.child("defaultAction"), "runc starts no container with SCMP_ACT_NOTIFY as default action");
         }
         if profile.notifies() && profile.listener_path.is_none() {
-            self.warn(root.child("listenerPath"), "is wanted by SCMP_ACT_NOTIFY; without it a container does not start");
+            self.warn(
+                root.child("listenerPath"),
+                "is wanted by SCMP_ACT_NOTIFY; without it a container does not start",
+            );
         }
         if !profile.notifies() && profile.listener_path.is_some() {
             self.warn(root.child("listenerPath"), "is not used: no entry has SCMP_ACT_NOTIFY");
         }
-        let asks_about_write = |entry: &Entry| entry.effect == Effect::Notify && entry.names.iter().any(|name| name == "write");
+        let asks_about_write =
+            |entry: &Entry| entry.effect == Effect::Notify && entry.names.iter().any(|name| name == "write");
         if let Some(index) = profile.entries.iter().position(asks_about_write) {
             self.warn(
                 root.child("syscalls").index(index).child("names"),

@@ -50,7 +50,10 @@ pub enum ResolveError {
 ///
 /// # Errors
 /// See [`ResolveError`].
-pub fn resolve(profile: &Profile, mut lookup: impl FnMut(&Base) -> Result<Profile, LookupError>) -> Result<Profile, ResolveError> {
+pub fn resolve(
+    profile: &Profile,
+    mut lookup: impl FnMut(&Base) -> Result<Profile, LookupError>,
+) -> Result<Profile, ResolveError> {
     let mut chain = vec![Base::Local(profile.name.clone())];
     let mut bases: Vec<Profile> = Vec::new();
     let mut next = if profile.resolved { None } else { profile.base.clone() };
@@ -62,7 +65,11 @@ pub fn resolve(profile: &Profile, mut lookup: impl FnMut(&Base) -> Result<Profil
         if bases.len() == MAX_CHAIN {
             return Err(ResolveError::TooDeep { chain: written(&chain) });
         }
-        let found = lookup(&base).map_err(|reason| ResolveError::Lookup { base: base.clone(), chain: written(&chain), reason })?;
+        let found = lookup(&base).map_err(|reason| ResolveError::Lookup {
+            base: base.clone(),
+            chain: written(&chain),
+            reason,
+        })?;
         next = if found.resolved { None } else { found.base.clone() };
         chain.push(base);
         bases.push(found);

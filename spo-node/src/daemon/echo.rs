@@ -45,7 +45,7 @@ impl Echo {
 mod tests {
     use super::*;
 
-    const MOVED: Happened = Happened { moved_here: 1, deleted: 0, changed: false, created: false };
+    const MOVED: Happened = Happened { moved_here: 1, deleted: 0, changed: false, created: false, stage: None };
 
     #[test]
     fn what_this_process_did_is_no_news() {

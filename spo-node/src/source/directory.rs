@@ -5,7 +5,8 @@
 //! away: the profiles that it held stay as they are, and their statuses say what is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,14 +18,15 @@ use tokio::time::Instant;
 
 use super::{Change, Desired, ObjectRef, Report, Source, Want};
 use crate::manifest::{self, Manifest, is_manifest};
-use crate::watch::{FolderWatch, Happened, Seen};
+use crate::watch::{FolderWatch, Happened, Seen, Stage};
 use inventory::{Inventory, Reading};
 use statuses::Statuses;
 
 mod inventory;
 mod statuses;
 
-/// A file that goes may be one that an editor is about to write anew under its name: its profiles are taken for gone after this.
+/// A file that goes may be one that an editor is about to write anew under its name: its profiles are taken for gone after this, if by
+/// then there is no such file.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// A folder of manifests.
@@ -51,9 +53,13 @@ impl Directory {
     pub fn open(folder: &Path, status_folder: &Path, node: &str) -> Result<Self> {
         // Watched before it is read, so that nothing is missed in between.
         let watch = FolderWatch::new(folder).with_context(|| {
-            format!("cannot watch the folder of profiles {}; make it, or pass another to --source directory:PATH", folder.display())
+            format!(
+                "cannot watch the folder of profiles {}; make it, or pass another to --source directory:PATH",
+                folder.display()
+            )
         })?;
-        std::fs::read_dir(folder).with_context(|| format!("cannot read the folder of profiles {}", folder.display()))?;
+        std::fs::read_dir(folder)
+            .with_context(|| format!("cannot read the folder of profiles {}", folder.display()))?;
         let statuses = Statuses::open(status_folder, node)?;
         let same = folder.canonicalize().ok() == status_folder.canonicalize().ok();
         ensure!(!same, "{} holds the profiles; pass another folder to --status-dir", folder.display());
@@ -74,7 +80,7 @@ impl Directory {
     async fn settle(&mut self) -> Result<Seen> {
         loop {
             if self.seen != Seen::default() {
-                let ready = self.seen.gone || self.seen.overflow || !self.lacks_a_file();
+                let ready = self.seen.gone || self.seen.overflow || !self.is_under_way();
                 let until = *self.settle_at.get_or_insert_with(|| Instant::now() + GRACE);
                 if ready || Instant::now() >= until {
                     self.settle_at = None;
@@ -89,10 +95,14 @@ impl Directory {
         }
     }
 
-    /// Whether a file that held something is not there.
-    fn lacks_a_file(&self) -> bool {
-        let missing = |name: &OsStr| self.folder.join(name).symlink_metadata().is_err();
-        self.seen.names.keys().any(|name| self.inventory.knows(&name.to_string_lossy()) && missing(name))
+    /// Whether a file that held something is not there, or is being written anew.
+    fn is_under_way(&self) -> bool {
+        let under_way = |(name, happened): (&OsString, &Happened)| {
+            let there = self.folder.join(name).symlink_metadata();
+            self.inventory.knows(&name.to_string_lossy())
+                && there.map_or(true, |file| is_being_written(&file, *happened))
+        };
+        self.seen.names.iter().any(under_way)
     }
 
     /// What changed by what was seen, if anything did.
@@ -118,17 +128,16 @@ impl Directory {
             let names = self.listing()?;
             return Ok(self.read(names));
         }
-        let worth = |(name, happened): &(&std::ffi::OsString, &Happened)| is_manifest(name) && self.is_worth_reading(name, **happened);
+        let worth =
+            |(name, happened): &(&OsString, &Happened)| is_manifest(name) && self.is_worth_reading(name, **happened);
         let names = seen.names.iter().filter(worth).map(|(name, _)| name.to_string_lossy().into_owned()).collect();
         Ok(self.read(names))
     }
 
-    /// A file that was just made is empty; its writer will close it, and that is seen too. A link is complete when it is made.
+    /// A file that is being written is read when it is closed, which is seen too. Until then, what it held before counts.
     fn is_worth_reading(&self, name: &OsStr, happened: Happened) -> bool {
-        let linked = || {
-            self.folder.join(name).symlink_metadata().is_ok_and(|metadata| metadata.is_symlink() || metadata.nlink() > 1)
-        };
-        happened.changed || happened.moved_here > 0 || happened.deleted > 0 || linked()
+        let there = self.folder.join(name).symlink_metadata();
+        there.map_or(true, |file| !is_being_written(&file, happened))
     }
 
     /// Every file that is there, and every file that was known.
@@ -187,9 +196,9 @@ impl Directory {
         let path = self.folder.join(name);
         let there = path.symlink_metadata().is_ok();
         there.then(|| {
-            let reading = Reading::new(name, manifest::load(&path));
+            let reading = Reading::new(manifest::load(&path));
             for reason in &reading.unusable {
-                tracing::error!(folder = %self.folder.display(), "cannot use what stands in a manifest: {reason}");
+                tracing::error!(reason = format!("{name}: {reason}"), "cannot use a manifest");
             }
             reading
         })
@@ -273,4 +282,9 @@ impl Source for Directory {
     fn policy(&self) -> Policy {
         self.inventory.policy()
     }
+}
+
+/// Whether a file was made and not closed yet. A link, of either sort, is complete when it is made.
+fn is_being_written(file: &Metadata, happened: Happened) -> bool {
+    happened.stage == Some(Stage::Made) && file.is_file() && file.nlink() == 1
 }

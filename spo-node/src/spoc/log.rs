@@ -9,7 +9,9 @@ use super::sys::clock;
 ///
 /// A standard error that is closed or full stops nothing: what `spoc` is for is its profile and its exit status.
 pub(super) fn line(text: impl Display) {
-    let _ = writeln!(anstream::stderr().lock(), "{} {text}", clock::local());
+    // Put together first, so that it is one write: the command writes to the same place.
+    let line = format!("{} {text}\n", clock::local());
+    let _ = anstream::stderr().lock().write_all(line.as_bytes());
 }
 
 /// One line with facts behind it: `text (key=value, key=value)`.
@@ -20,5 +22,5 @@ pub(super) fn facts(text: impl Display, facts: &[(&str, String)]) {
 
 /// Text to copy, without a time: the fragment of a profile.
 pub(super) fn plain(text: impl Display) {
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    let _ = anstream::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }

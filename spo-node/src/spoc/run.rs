@@ -12,22 +12,21 @@
 
 use std::path::Path;
 
+use answer::Answers;
 use anyhow::{Context, Result, bail};
+use refusals::Refusals;
+use spo_api::syscalls::Abi;
+use watch::Watch;
 
 use super::args::{Run, RunType, default_profile};
 use super::command::Command;
 use super::file::{Form, ProfileFile};
 use super::filter::Filter;
 use super::identity::Identity;
-use super::sys::child::{Child, Ended};
-
+use super::sys::child::{Child, Ended, Loaded};
 use super::sys::listener::Listener;
 use super::sys::signals::Signals;
 use super::{log, wait};
-use answer::Answers;
-use refusals::Refusals;
-use spo_api::syscalls::Abi;
-use watch::Watch;
 
 mod answer;
 mod process;
@@ -49,10 +48,14 @@ pub(super) fn run(args: &Run) -> Result<()> {
     let mut child = Child::hold(&command, identity.as_ref(), Some(&filter), &signals)?;
     log::line(format_args!("Running command with PID: {}", child.pid()));
     child.release()?;
-    let listener = child.listener()?.map(Listener::new);
-    if listener.is_none() {
-        log::line(filter.why_silent());
-    }
+    let listener = match child.loaded()? {
+        Loaded::Asking(listener) => Some(Listener::new(listener)),
+        Loaded::Silent => {
+            log::line(filter.why_silent());
+            None
+        }
+        Loaded::Never => None,
+    };
     let mut watch = Watch {
         answers: Answers::new(&file.profile, Abi::native()),
         child: &child,

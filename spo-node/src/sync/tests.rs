@@ -112,7 +112,10 @@ fn disabled_and_partial_profiles_are_not_on_the_node() {
     let partial = Desired { partial: true, ..desired("partial", spec("read")) };
     let (catalogue, mut files) = (catalogue(vec![disabled, partial]), files(&[("disabled.json", other())]));
     let plan = diff(&catalogue, &files, &SUPPORTED);
-    assert_eq!((todo(&plan), states(&plan)), (vec!["remove disabled.json".to_owned()], vec![("partial".to_owned(), ProfileState::Partial)]));
+    assert_eq!(
+        (todo(&plan), states(&plan)),
+        (vec!["remove disabled.json".to_owned()], vec![("partial".to_owned(), ProfileState::Partial)])
+    );
     carry_out(&plan, &mut files);
     assert_eq!(states(&diff(&catalogue, &files, &SUPPORTED))[0], ("disabled".to_owned(), ProfileState::Disabled));
 }
@@ -130,7 +133,8 @@ fn a_profile_that_pods_use_stays_until_they_are_gone() {
 
 #[test]
 fn a_refused_generation_leaves_the_file_of_the_one_before() {
-    let broken = Desired { generation: 2, ..desired("web", "{defaultAction: SCMP_ACT_ERRNO, baseProfileName: missing}") };
+    let broken =
+        Desired { generation: 2, ..desired("web", "{defaultAction: SCMP_ACT_ERRNO, baseProfileName: missing}") };
     let plan = diff(&catalogue(vec![broken]), &files(&[("web.json", other())]), &SUPPORTED);
     assert_eq!((todo(&plan).len(), states(&plan)), (0, vec![("web".to_owned(), ProfileState::Error)]));
     assert!(matches!(plan.standings[0].1, Standing::Refused { kept: true, .. }), "{plan:?}");
@@ -139,7 +143,8 @@ fn a_refused_generation_leaves_the_file_of_the_one_before() {
 #[test]
 fn w_nd_4_without_seccomp_every_profile_says_so_and_nothing_is_tried() {
     let why = Unsupported { reason: "no seccomp".into(), next_step: "use another kernel".into() };
-    let plan = diff(&catalogue(vec![desired("web", spec("read"))]), &Files::default(), &Support { seccomp: Err(why.clone()) });
+    let plan =
+        diff(&catalogue(vec![desired("web", spec("read"))]), &Files::default(), &Support { seccomp: Err(why.clone()) });
     assert_eq!((todo(&plan).len(), &plan.standings[0].1), (0, &Standing::Unsupported(why)));
 }
 
@@ -173,7 +178,8 @@ fn a_profile_that_cannot_be_removed_says_so() {
 #[test]
 fn a_profile_that_goes_leaves_the_file_of_its_twin() {
     let gone = Desired { want: Want::Remove, ..desired("web", spec("read")) };
-    let (catalogue, mut files) = (catalogue(vec![gone, desired("web.json", spec("write"))]), files(&[("web.json", other())]));
+    let (catalogue, mut files) =
+        (catalogue(vec![gone, desired("web.json", spec("write"))]), files(&[("web.json", other())]));
     let plan = diff(&catalogue, &files, &SUPPORTED);
     assert_eq!(todo(&plan), ["install web.json"]);
     carry_out(&plan, &mut files);
@@ -205,9 +211,8 @@ fn any_catalogue() -> impl Strategy<Value = Catalogue> {
 }
 
 fn any_files() -> impl Strategy<Value = Files> {
-    prop::collection::btree_set(prop::sample::select(vec!["a.json", "b.json", "d.json", "No.json"]), 0..4).prop_map(|names| {
-        files(&names.into_iter().map(|name| (name, other())).collect::<Vec<_>>())
-    })
+    prop::collection::btree_set(prop::sample::select(vec!["a.json", "b.json", "d.json", "No.json"]), 0..4)
+        .prop_map(|names| files(&names.into_iter().map(|name| (name, other())).collect::<Vec<_>>()))
 }
 
 proptest! {

@@ -139,7 +139,8 @@ impl Cluster {
     fn report_applied(&mut self, object: &Slim, now: Duration) {
         let Some(place) = decode::place(object) else { return };
         let reports = &mut self.profiles.entry(place.key.clone()).or_default().reports;
-        let new = !reports.keys().any(|(node, form)| **node == *place.node && *form == place.form);
+        let known = self.nodes.name(&place.node);
+        let new = known.is_none_or(|node| !reports.contains_key(&(node, place.form)));
         let node = self.nodes.reported(&place.node, new, now);
         self.unseen.reports.remove(&(place.key.clone(), node.clone(), place.form));
         reports.insert((node, place.form), decode::report(place.form, object));

@@ -123,11 +123,8 @@ impl Controller {
 
     fn start_writes(&mut self) {
         self.queue.append(&mut self.cluster.take_dirty());
-        let ready: Vec<ProfileKey> = self.queue.difference(&self.busy).cloned().collect();
-        for key in ready {
-            if self.writes.len() == CONCURRENT {
-                break;
-            }
+        while self.writes.len() < CONCURRENT {
+            let Some(key) = self.queue.difference(&self.busy).next().cloned() else { return };
             self.queue.remove(&key);
             self.start_write(key);
         }

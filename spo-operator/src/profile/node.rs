@@ -50,6 +50,11 @@ impl Nodes {
         self.by_name.get(name)
     }
 
+    /// The shared copy of a name.
+    pub(crate) fn name(&self, name: &str) -> Option<Arc<str>> {
+        self.by_name.get_key_value(name).map(|(name, _)| name.clone())
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Node)> {
         self.by_name.iter()
     }
@@ -113,7 +118,7 @@ impl Nodes {
     }
 
     fn entry(&mut self, name: &str, now: Duration) -> (Arc<str>, &mut Node) {
-        let name = self.by_name.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone());
+        let name = self.name(name).unwrap_or_else(|| name.into());
         let unknown =
             Node { presence: Presence::GoneSince(now), daemon: Daemon::None, heard: Duration::ZERO, reports: 0 };
         (name.clone(), self.by_name.entry(name).or_insert(unknown))

@@ -135,6 +135,11 @@ impl Loaded {
         })
     }
 
+    /// How many runs of the programs the kernel skipped.
+    pub(super) fn skipped_runs(&self) -> io::Result<u64> {
+        self.programs.iter().map(|(_, fd)| bpf::skipped_runs(fd.as_fd())).sum()
+    }
+
     /// Attaches every program; they are detached when the result is dropped.
     pub(super) fn attach(&self) -> Result<Attached, RecordError> {
         let attach = |(program, fd): &(Program, OwnedFd)| {

@@ -9,29 +9,27 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::process::Pid;
 use spo_api::syscalls::Abi;
 
-use super::decode::{self, Told};
+use super::decode;
 use super::error::{RecordError, SpawnError, StartError};
 use super::load::{Attached, Loaded};
 use super::request::Select;
 use super::slots::{Chosen, Slots};
 use super::wire::{
-    Event as Record, Executable, Mark, NO_CALL, Name, PENDING, STAT_NO_SLOT, STAT_RING_FULL, STAT_SELECTED_FULL, STATS,
-    Slot,
+    Executable, Mark, NO_CALL, Name, PENDING, STAT_NO_SLOT, STAT_RING_FULL, STAT_SELECTED_FULL, STATS, Slot,
 };
 use super::{Notice, Request, SlotId, cgroup};
 use crate::event::{Event, Loss};
 use crate::observe::{Losses, Observation};
 use crate::sys::{self, spawn};
 
-/// Value of a pod in the map of selected cgroups.
-const POD: u32 = 0;
+mod containers;
+mod wait;
+
+pub use wait::Waited;
 
 /// Records what it is asked to. Dropping it ends everything that it had attached.
 #[derive(Debug)]
@@ -45,20 +43,6 @@ pub struct Recorder {
     waiting: VecDeque<Notice>,
     /// The counters when everything was last looked at.
     looked_at: Vec<u64>,
-}
-
-/// How waiting for a tree ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waited {
-    /// Its last task has ended.
-    Ended,
-    /// The time was over.
-    Deadline {
-        /// Tasks that were still running.
-        tasks: u64,
-    },
-    /// A signal came that this process handles.
-    Interrupted,
 }
 
 impl Recorder {
@@ -107,11 +91,18 @@ impl Recorder {
         self.needs(Select::Tree, "process trees")?;
         let index = self.reserve()?;
         spawn::mark_before_exec(&mut command, self.loaded.marks.as_fd(), pending(index));
-        match command.spawn() {
-            Ok(child) => Ok((child, self.begin(index, Chosen::Command)?)),
+        let started = command.spawn().and_then(|child| {
+            // Still there, if only as what is left to be waited for.
+            match spawn::open(Pid::from_child(&child)) {
+                Ok(process) => Ok((child, process)),
+                Err(error) => Err(end(child, error)),
+            }
+        });
+        match started {
+            Ok((child, process)) => Ok((child, self.begin(index, Chosen::Process(process))?)),
             Err(source) => {
-                // The child is gone: without an exec its mark was never counted.
-                self.slots.give_back(index);
+                // The child is gone, and its mark with it.
+                self.release(index)?;
                 self.rest_if_idle();
                 Err(SpawnError::Command { program: command.get_program().to_owned(), source })
             }
@@ -147,93 +138,6 @@ impl Recorder {
         let index = self.reserve()?;
         self.loaded.executables.set(&index, &wanted).map_err(map("choose an executable"))?;
         self.begin(index, Chosen::Executable)
-    }
-
-    /// Records the containers of the pod whose cgroup has or will have this name. [`Notice`]s tell of them.
-    ///
-    /// The name is set down before the directory is looked for, so that the kubelet cannot make it in between.
-    ///
-    /// # Errors
-    /// If the name cannot be that of a cgroup, or cgroups cannot be read.
-    pub fn expect_pod(&mut self, name: &str) -> Result<(), RecordError> {
-        let key = key(name.as_bytes(), "a cgroup")?;
-        self.attach()?;
-        self.expected_pods()?.set(&key, &1).map_err(map("expect a pod"))?;
-        self.expected.insert(name.to_owned());
-        let Some(root) = &self.cgroup_root else { return Ok(()) };
-        let unreadable = |path: &PathBuf| {
-            let path = path.clone();
-            move |source| RecordError::Cgroup { path, source }
-        };
-        let Some(dir) = cgroup::find(root, name).map_err(unreadable(root))? else { return Ok(()) };
-        let Some(id) = cgroup::id(&dir).map_err(unreadable(&dir))? else { return Ok(()) };
-        if self.loaded.selected.add(&id, &POD).map_err(map("select a pod"))? {
-            self.waiting.push_back(Notice::Pod { name: name.to_owned() });
-        }
-        for child in cgroup::children(&dir).map_err(unreadable(&dir))? {
-            let id = cgroup::id(&child).map_err(unreadable(&child))?;
-            let Some(id) = id else { continue };
-            if self.loaded.selected.get(&id).map_err(map("look for a container"))?.is_none() {
-                let name = child.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                self.waiting.push_back(Notice::Late { name });
-            }
-        }
-        Ok(())
-    }
-
-    /// Does not look for this pod any more. Containers that are recorded go on.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn forget_pod(&mut self, name: &str) -> Result<(), RecordError> {
-        let key = key(name.as_bytes(), "a cgroup")?;
-        self.expected_pods()?.remove(&key).map_err(map("forget a pod"))?;
-        if self.expected.remove(name)
-            && let Some(root) = &self.cgroup_root
-            && let Ok(Some(dir)) = cgroup::find(root, name)
-            && let Ok(Some(id)) = cgroup::id(&dir)
-        {
-            self.loaded.selected.remove(&id).map_err(map("forget a pod"))?;
-        }
-        self.rest_if_idle();
-        Ok(())
-    }
-
-    /// The next notice; `None` once `until` is past, or when a signal came that this process handles.
-    ///
-    /// # Errors
-    /// If the kernel cannot be asked.
-    pub fn next(&mut self, until: Option<Instant>) -> Result<Option<Notice>, RecordError> {
-        loop {
-            self.drain()?;
-            if let Some(notice) = self.waiting.pop_front() {
-                return Ok(Some(notice));
-            }
-            if self.wait(until)? != Woken::Told {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Waits until no task of a tree is left, or until a time.
-    ///
-    /// # Errors
-    /// If the slot is not in use, or the kernel cannot be asked.
-    pub fn wait_tree(&mut self, slot: SlotId, until: Option<Instant>) -> Result<Waited, RecordError> {
-        loop {
-            // The ring first: a notification that found it full is one that we were slow to read, so the count is right by now.
-            self.drain()?;
-            let state = self.read(slot)?;
-            if state.live == 0 && state.started > 0 {
-                self.waiting.retain(|notice| *notice != Notice::Ended { slot });
-                return Ok(Waited::Ended);
-            }
-            match self.wait(until)? {
-                Woken::Told => {}
-                Woken::Deadline => return Ok(Waited::Deadline { tasks: state.live }),
-                Woken::Signal => return Ok(Waited::Interrupted),
-            }
-        }
     }
 
     /// What was seen so far; recording goes on.
@@ -274,11 +178,12 @@ impl Recorder {
                     return Err(RecordError::Map { what: "take the mark from a process", source });
                 }
             }
-            Chosen::Command | Chosen::Process(_) | Chosen::Container => {}
+            Chosen::Process(_) | Chosen::Container => {}
         }
         let mut seen = self.seen(slot)?;
         seen.add(&Event::Lost { what: Loss::StillRunning, count: self.read(slot)?.live });
         self.slots.end(slot);
+        self.release_retired()?;
         self.release(index)?;
         self.rest_if_idle();
         Ok(seen)
@@ -306,15 +211,9 @@ impl Recorder {
         if self.select == select { Ok(()) } else { Err(RecordError::NotRequested(what)) }
     }
 
-    fn expected_pods(&self) -> Result<&sys::bpf::Map<Name, u32>, RecordError> {
-        self.loaded.expected.as_ref().ok_or(RecordError::NotRequested("containers"))
-    }
-
     /// Takes a free slot, with everything attached.
     fn reserve(&mut self) -> Result<u32, RecordError> {
-        for index in self.slots.take_retired() {
-            self.release(index)?;
-        }
+        self.release_retired()?;
         let index = self.slots.reserve().ok_or(RecordError::NoFreeSlot(self.select.slots()))?;
         self.attach().inspect_err(|_| self.slots.give_back(index))?;
         Ok(index)
@@ -325,10 +224,12 @@ impl Recorder {
         Ok(self.slots.begin(index, chosen, counts))
     }
 
-    /// Empties a slot and gives it back, or keeps it aside while tasks carry its mark.
+    /// Empties a slot and gives it back, or keeps it aside while tasks carry its mark, or may still get it.
     fn release(&mut self, index: u32) -> Result<(), RecordError> {
         let state = self.loaded.slots.get(&index).map_err(map("read a slot"))?;
-        if state.is_some_and(|state| state.live > 0) {
+        if let Some(state) = state
+            && (state.live > 0 || self.is_selected(state.cgroup)?)
+        {
             self.slots.retire(index);
             return Ok(());
         }
@@ -340,15 +241,27 @@ impl Recorder {
         Ok(())
     }
 
+    /// Looks again at the slots that were kept aside.
+    fn release_retired(&mut self) -> Result<(), RecordError> {
+        self.slots.take_retired().into_iter().try_for_each(|index| self.release(index))
+    }
+
+    /// Whether new tasks of a cgroup are marked.
+    fn is_selected(&self, cgroup: u64) -> Result<bool, RecordError> {
+        Ok(self.loaded.selected.get(&cgroup).map_err(map("look for a container"))?.is_some())
+    }
+
     fn read(&self, slot: SlotId) -> Result<Slot, RecordError> {
         let active = self.slots.get(slot).ok_or(RecordError::NoSuchSlot(slot))?;
         let state = self.loaded.slots.get(&active.index).map_err(map("read a slot"))?;
         state.ok_or(RecordError::NoSuchSlot(slot))
     }
 
+    /// The counters of the whole recorder, in the order of [`GLOBAL`].
     fn counts(&self) -> Result<Vec<u64>, RecordError> {
         let read = |which| self.loaded.counts.get(&which).map(Option::unwrap_or_default);
-        (0..STATS).map(read).collect::<io::Result<_>>().map_err(map("read the counters"))
+        let counts = (0..STATS).map(read).chain(std::iter::once_with(|| self.loaded.skipped_runs()));
+        counts.collect::<io::Result<_>>().map_err(map("read the counters"))
     }
 
     fn attach(&mut self) -> Result<(), RecordError> {
@@ -364,114 +277,24 @@ impl Recorder {
             self.attached = None;
         }
     }
-
-    /// Reads everything that the kernel has told.
-    fn drain(&mut self) -> Result<(), RecordError> {
-        let mut record = [0; size_of::<Record>()];
-        while let Some(length) = self.loaded.ring.next(&mut record) {
-            if let Some(told) = decode::told(&record[..length]) {
-                self.heed(told)?;
-            }
-        }
-        let now = self.counts()?;
-        if now[STAT_RING_FULL as usize] != self.looked_at[STAT_RING_FULL as usize] {
-            self.look_at_all()?;
-        }
-        self.looked_at = now;
-        Ok(())
-    }
-
-    fn heed(&mut self, told: Told) -> Result<(), RecordError> {
-        let notice = match told {
-            Told::Ended { slot } => self.slots.by_index(slot).map(|slot| Notice::Ended { slot }),
-            Told::Exited { slot, pid } => self.slots.by_index(slot).map(|slot| Notice::Exited { slot, pid }),
-            Told::Pod { name, .. } => Some(Notice::Pod { name }),
-            Told::Container { slot: None, name, .. } => Some(Notice::NotRecorded { name }),
-            Told::Container { slot: Some(index), name, cgroup } => self.container(index, name, cgroup)?,
-            Told::Removed { slot: None, .. } => None,
-            Told::Removed { slot: Some(index), name, cgroup } => self.container_ended(index, name, cgroup)?,
-        };
-        self.waiting.extend(notice);
-        Ok(())
-    }
-
-    /// A container that the kernel gave a slot; `None` if it is known, or gone already and its slot with it.
-    fn container(&mut self, index: u32, name: String, cgroup: u64) -> Result<Option<Notice>, RecordError> {
-        let state = self.loaded.slots.get(&index).map_err(map("read a slot"))?;
-        if self.slots.by_index(index).is_some() || state.is_none_or(|state| state.cgroup != cgroup) {
-            return Ok(None);
-        }
-        // It began at some time since we last looked.
-        let slot = self.slots.begin(index, Chosen::Container, self.looked_at.clone());
-        Ok(Some(Notice::Container { slot, name }))
-    }
-
-    /// The end of a container; `None` if it was told before, and if its slot is another's by now.
-    fn container_ended(&mut self, index: u32, name: String, cgroup: u64) -> Result<Option<Notice>, RecordError> {
-        let state = self.loaded.slots.get(&index).map_err(map("read a slot"))?;
-        let of_this = state.is_some_and(|state| state.cgroup == cgroup);
-        let Some(slot) = self.slots.by_index(index).filter(|_| of_this) else { return Ok(None) };
-        Ok(self.slots.tell_end(slot).then_some(Notice::ContainerEnded { slot, name }))
-    }
-
-    /// Notifications were lost: looks at every slot instead. They are hints; what counts is in the slots.
-    fn look_at_all(&mut self) -> Result<(), RecordError> {
-        if self.select != Select::Containers {
-            return Ok(());
-        }
-        for index in 0..self.select.slots() {
-            let state = self.loaded.slots.get(&index).map_err(map("read a slot"))?;
-            let Some(state) = state.filter(|state| state.cgroup != 0) else { continue };
-            let notice = self.container(index, decode::text(&state.name), state.cgroup)?;
-            self.waiting.extend(notice);
-        }
-        let active: Vec<u32> = self.slots.indices().collect();
-        for index in active {
-            let state = self.loaded.slots.get(&index).map_err(map("read a slot"))?;
-            let Some(state) = state else { continue };
-            if self.loaded.selected.get(&state.cgroup).map_err(map("look for a container"))?.is_none() {
-                let notice = self.container_ended(index, decode::text(&state.name), state.cgroup)?;
-                self.waiting.extend(notice);
-            }
-        }
-        Ok(())
-    }
-
-    fn wait(&self, until: Option<Instant>) -> Result<Woken, RecordError> {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let timeout = left.map(Timespec::try_from).transpose();
-        let timeout = timeout.map_err(|source| RecordError::Wait(io::Error::other(source)))?;
-        let mut fds = [PollFd::new(&self.loaded.ring, PollFlags::IN)];
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(0) => Ok(Woken::Deadline),
-            Ok(_) => Ok(Woken::Told),
-            Err(Errno::INTR) => Ok(Woken::Signal),
-            Err(source) => Err(RecordError::Wait(source.into())),
-        }
-    }
-}
-
-/// Readable when [`Recorder::next`] has something to tell.
-impl AsFd for Recorder {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.loaded.ring.as_fd()
-    }
 }
 
 /// What the counters of the whole recorder count, in their order.
-const GLOBAL: [Loss; STATS as usize] = {
-    let mut losses = [Loss::DroppedNotifications; STATS as usize];
+const GLOBAL: [Loss; STATS as usize + 1] = {
+    // The last is the kernel's own, and has no number of ours.
+    let mut losses = [Loss::SkippedRuns; STATS as usize + 1];
     losses[STAT_RING_FULL as usize] = Loss::DroppedNotifications;
     losses[STAT_NO_SLOT as usize] = Loss::ContainersWithoutSlot;
     losses[STAT_SELECTED_FULL as usize] = Loss::CgroupsNotSelected;
     losses
 };
 
-#[derive(Debug, PartialEq, Eq)]
-enum Woken {
-    Told,
-    Deadline,
-    Signal,
+/// Ends a command that cannot be followed.
+fn end(mut child: Child, why: io::Error) -> io::Error {
+    // Either may only fail because it has ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+    why
 }
 
 fn pending(slot: u32) -> Mark {

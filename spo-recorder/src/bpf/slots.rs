@@ -30,9 +30,7 @@ pub(super) struct Active {
 /// How the tasks of a slot are chosen, as far as that must be undone.
 #[derive(Debug)]
 pub(super) enum Chosen {
-    /// A command that marks itself.
-    Command,
-    /// A process that another has started.
+    /// The process that a tree begins with.
     Process(OwnedFd),
     /// An executable.
     Executable,
@@ -60,6 +58,11 @@ impl Slots {
     /// Keeps an index aside until no task carries its mark.
     pub(super) fn retire(&mut self, index: u32) {
         self.retired.push(index);
+    }
+
+    /// Whether an index is kept aside.
+    pub(super) fn is_retired(&self, index: u32) -> bool {
+        self.retired.contains(&index)
     }
 
     /// The indices that were kept aside.
@@ -112,11 +115,11 @@ mod tests {
         let mut slots = Slots::new(1, false);
         let index = slots.reserve().unwrap();
         assert_eq!(slots.reserve(), None);
-        let first = slots.begin(index, Chosen::Command, Vec::new());
+        let first = slots.begin(index, Chosen::Container, Vec::new());
         slots.end(first).unwrap();
         slots.give_back(index);
         let index = slots.reserve().unwrap();
-        let second = slots.begin(index, Chosen::Command, Vec::new());
+        let second = slots.begin(index, Chosen::Container, Vec::new());
         assert_ne!(first, second);
         assert!(slots.get(first).is_none());
         assert!(!slots.tell_end(first));

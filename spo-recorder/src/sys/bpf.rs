@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use aya_obj::generated::{bpf_cmd, bpf_insn};
+use aya_obj::generated::{bpf_cmd, bpf_insn, bpf_prog_info};
 
 /// Gives a command to the kernel.
 ///
@@ -253,6 +253,26 @@ pub(crate) fn attach(program: BorrowedFd<'_>, tracepoint: Option<&CStr>) -> io::
     };
     // SAFETY: the layout of BPF_RAW_TRACEPOINT_OPEN; the name ends with a zero.
     unsafe { bpf_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attributes) }
+}
+
+/// How many runs of a program the kernel skipped, as it was running on the same processor already.
+pub(crate) fn skipped_runs(program: BorrowedFd<'_>) -> io::Result<u64> {
+    #[repr(C)]
+    struct Attributes {
+        program: u32,
+        length: u32,
+        info: u64,
+    }
+    // SAFETY: integers, for which zeros are values.
+    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
+    let mut attributes = Attributes {
+        program: program.as_raw_fd().cast_unsigned(),
+        length: length(size_of::<bpf_prog_info>())?,
+        info: std::ptr::from_mut(&mut info).expose_provenance() as u64,
+    };
+    // SAFETY: the layout of BPF_OBJ_GET_INFO_BY_FD; the kernel writes at most the given length. Lists are asked for with room for none.
+    unsafe { bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attributes)? };
+    Ok(info.recursion_misses)
 }
 
 fn length(length: usize) -> io::Result<u32> {

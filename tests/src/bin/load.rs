@@ -106,7 +106,10 @@ fn profile(number: usize) -> Result<SeccompProfile> {
 /// Seconds from the first request until every profile is Installed.
 async fn create(client: &Client, count: usize) -> Result<f64> {
     let profiles: Api<SeccompProfile> = Api::all(client.clone());
-    let mut changes = watcher(profiles.clone(), watcher::Config::default()).default_backoff().touched_objects().boxed();
+    let mut changes = watcher(profiles.clone(), watcher::Config::default().streaming_lists())
+        .default_backoff()
+        .touched_objects()
+        .boxed();
     let start = Instant::now();
     let all_installed = async {
         let mut installed = BTreeSet::new();

@@ -1,7 +1,6 @@
 //! Our programs, run beside a test.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -33,7 +32,7 @@ pub(crate) fn daemon_through(server: &Server, port: Option<u16>) -> Process {
 /// Starts `spo-operator manager` as the service account that its pods have.
 pub(crate) fn manager(server: &Server) -> Process {
     let mut command = program("spo-operator");
-    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", &free_port().to_string()]);
+    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", "0"]);
     start(command, &server.kubeconfig(NAMESPACE, None), server.dir().join("manager.log"))
 }
 
@@ -60,10 +59,6 @@ fn program(name: &str) -> Command {
         command.env_remove(variable);
     }
     command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Process {

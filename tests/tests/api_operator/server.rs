@@ -103,6 +103,12 @@ impl Server {
         path
     }
 
+    /// A client with the rights of one of our service accounts.
+    pub(crate) async fn client_of(&self, account: &str) -> Client {
+        let config = Kubeconfig::read_from(self.kubeconfig(account, None)).unwrap();
+        Client::try_from(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap()).unwrap()
+    }
+
     /// The port of the API server.
     pub(crate) fn port(&self) -> u16 {
         let text = std::fs::read_to_string(&self.kubeconfig).unwrap();

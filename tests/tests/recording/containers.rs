@@ -240,3 +240,27 @@ fn more_containers_than_slots_and_more_news_than_the_ring_holds_are_counted_and_
     }
     assert!(recorder.losses().unwrap().count(Loss::DroppedNotifications) > 0);
 }
+
+#[test]
+fn a_container_that_is_taken_while_it_runs_keeps_its_slot_to_itself_until_it_is_gone() {
+    needs_containers!("true");
+    let pod = Pod::new(50);
+    let dir = pod.make();
+    let mut recorder = Recorder::start(&Request::containers()).unwrap();
+    recorder.expect_pod(&pod.name).unwrap();
+    let container = |name: &str| {
+        fs::create_dir(dir.join(name)).unwrap();
+        dir.join(name)
+    };
+    let first = container("first");
+    assert!(matches!(recorder.next(Some(Instant::now())).unwrap(), Some(Notice::Pod { .. })));
+    let Some(Notice::Container { slot, .. }) = recorder.next(Some(Instant::now())).unwrap() else {
+        panic!("no container");
+    };
+    recorder.take(slot).unwrap();
+    fs::remove_dir(&first).unwrap();
+    assert_eq!(recorder.next(Some(Instant::now())).unwrap(), None, "what was taken is told of no more");
+    let second = container("second");
+    assert!(matches!(recorder.next(Some(Instant::now())).unwrap(), Some(Notice::Container { .. })));
+    fs::remove_dir(&second).unwrap();
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -104,6 +105,49 @@ fn a_process_that_waits_for_its_exec_is_followed_by_its_pid() {
     let number = |name| Abi::native().number(name).unwrap();
     assert!(calls.contains(&number("execve")) && calls.contains(&number("exit_group")));
     assert!(!calls.contains(&number("umask")), "what came before the exec is not part of it");
+}
+
+#[test]
+fn a_process_that_ends_without_an_exec_is_not_waited_for() {
+    needs_recording!();
+    let mut recorder = Recorder::start(&Request::tree()).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "echo ready; read go"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    shell.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    let slot = recorder.follow(Pid::from_child(&shell)).unwrap();
+    drop(shell.stdin.take());
+    assert_eq!(recorder.wait_tree(slot, None).unwrap(), Waited::Ended);
+    shell.wait().unwrap();
+    assert!(recorder.take(slot).unwrap().syscalls.is_empty());
+}
+
+#[test]
+fn a_command_that_runs_as_another_user_is_recorded() {
+    needs_recording!();
+    let mut recorder = Recorder::start(&Request::tree()).unwrap();
+    let mut command = Command::new("true");
+    command.uid(65534).gid(65534);
+    let (mut child, slot) = recorder.spawn(command).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(recorder.wait_tree(slot, None).unwrap(), Waited::Ended);
+    let seen = recorder.take(slot).unwrap();
+    assert!(seen.syscalls[&Abi::native()].contains(&Abi::native().number("exit_group").unwrap()));
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn numbers_that_are_no_calls_are_counted_and_x32_calls_are_known_by_their_bit() {
+    needs_recording!();
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(&Request::tree()).unwrap();
+    let (mut child, slot) = recorder.spawn(Subject::build(dir.path(), "beyond", &[]).command()).unwrap();
+    child.wait().unwrap();
+    recorder.wait_tree(slot, None).unwrap();
+    let seen = recorder.take(slot).unwrap();
+    assert_eq!(seen.losses.count(Loss::NumbersOutOfRange), 2);
+    let x32 = Abi::X32.number("getpid").unwrap();
+    assert_eq!(seen.syscalls[&Abi::X32].iter().collect::<Vec<_>>(), [&x32]);
 }
 
 #[test]

@@ -22,7 +22,17 @@ pub(super) struct Daemon {
 impl Daemon {
     /// Starts it on the folder `profiles`, with `node` for a root. What it logs goes to a file.
     pub(super) fn start(stage: &Stage) -> Result<Self> {
-        let args = ["daemon", "--source", "directory:profiles", "--status-dir", "status", "--root", "node", "--health-port", "0"];
+        let args = [
+            "daemon",
+            "--source",
+            "directory:profiles",
+            "--status-dir",
+            "status",
+            "--root",
+            "node",
+            "--health-port",
+            "0",
+        ];
         stage.command(&format!("spo-node {} &", args.join(" ")))?;
         let log = File::create(stage.dir().join("daemon.log")).context("cannot make daemon.log")?;
         let mut command = super::on_stage(stage, stage.program("spo-node"));

@@ -16,7 +16,7 @@ const HEADING: Style = AnsiColor::Cyan.on_default().bold();
 const COMMAND: Style = Style::new().bold();
 
 /// Longer files are shown by their beginning and their end.
-const LONG: usize = 24;
+const LONG: usize = 30;
 
 /// The folder of the story, and how far it has come.
 #[derive(Debug)]

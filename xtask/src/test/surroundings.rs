@@ -12,11 +12,12 @@ use crate::image::BuildImage;
 use crate::machine::{Package, is_root, require};
 use crate::run::{complain, say};
 
-/// What recordings are held against, and what the programs to be recorded are built by.
+/// What recordings are held against, and what the programs and containers to be recorded are made by.
 const RECORDING: &[Package] = &[
     Package { name: "strace", file: "strace" },
     Package { name: "gcc", file: "cc" },
     Package { name: "libc6-dev", file: "/usr/include/stdlib.h" },
+    Package { name: "runc", file: "runc" },
 ];
 
 /// What the 32-bit programs among them are built by.
@@ -55,7 +56,11 @@ impl Surroundings {
         let server = Throwaway::start()?;
         let kubeconfig = server.kubeconfig().display().to_string();
         // Not KUBECONFIG, which may name a cluster that matters to somebody.
-        Ok(Self { environment: vec![("SPO_TEST_API_SERVER".to_owned(), kubeconfig)], _server: Some(server), ..Self::default() })
+        Ok(Self {
+            environment: vec![("SPO_TEST_API_SERVER".to_owned(), kubeconfig)],
+            _server: Some(server),
+            ..Self::default()
+        })
     }
 
     /// A cluster with our image on it. One that was up before is used, and left up.

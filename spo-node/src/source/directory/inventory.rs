@@ -29,7 +29,7 @@ struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) profiles: BTreeMap<ProfileKey, Manifest>,
-    /// What is wrong with all else in it, each with the name of the file.
+    /// What is wrong with all else in it.
     pub(super) unusable: Vec<String>,
     policy: Option<Policy>,
 }
@@ -44,30 +44,30 @@ pub(super) struct Holders {
 }
 
 impl Reading {
-    pub(super) fn new(file: &str, loaded: Result<Vec<Object>, Unreadable>) -> Self {
+    pub(super) fn new(loaded: Result<Vec<Object>, Unreadable>) -> Self {
         let mut reading = Self::default();
         let objects = match loaded {
             Ok(objects) => objects,
             Err(error) => {
-                reading.unusable.push(format!("{file} {}", chain(&error)));
+                reading.unusable.push(chain(&error));
                 return reading;
             }
         };
         for object in objects {
             match object {
-                Object::Profile(manifest) => reading.add(file, *manifest),
+                Object::Profile(manifest) => reading.add(*manifest),
                 Object::Configuration(policy) => reading.policy = Some(policy),
                 Object::Unusable(Unusable { object, violation }) => {
-                    reading.unusable.push(format!("{file}: {object}: {violation}"));
+                    reading.unusable.push(format!("{object}: {violation}"));
                 }
             }
         }
         reading
     }
 
-    fn add(&mut self, file: &str, manifest: Manifest) {
+    fn add(&mut self, manifest: Manifest) {
         if let Some(first) = self.profiles.get(&manifest.key) {
-            self.unusable.push(format!("{file}: {} stands in it twice; the first counts, remove one", first.key));
+            self.unusable.push(format!("{} stands in it twice; the first counts, remove one", first.key));
         } else {
             self.profiles.insert(manifest.key.clone(), manifest);
         }
@@ -157,15 +157,17 @@ mod tests {
     use crate::manifest;
 
     fn manifest(name: &str) -> String {
-        format!("---\napiVersion: security-profiles-operator.x-k8s.io/v1\nkind: SeccompProfile\nmetadata: {{name: {name}}}\nspec: {{defaultAction: SCMP_ACT_LOG}}\n")
+        format!(
+            "---\napiVersion: security-profiles-operator.x-k8s.io/v1\nkind: SeccompProfile\nmetadata: {{name: {name}}}\nspec: {{defaultAction: SCMP_ACT_LOG}}\n"
+        )
     }
 
-    fn reading(file: &str, text: &str) -> Reading {
-        Reading::new(file, manifest::read(text.as_bytes()))
+    fn reading(text: &str) -> Reading {
+        Reading::new(manifest::read(text.as_bytes()))
     }
 
     fn update(inventory: &mut Inventory, file: &str, text: &str) -> Vec<String> {
-        let affected = inventory.update(file, Some(&reading(file, text)));
+        let affected = inventory.update(file, Some(&reading(text)));
         affected.into_iter().map(|key| key.name.to_string()).collect()
     }
 
@@ -186,7 +188,7 @@ mod tests {
         update(&mut inventory, "a.yaml", &manifest("one"));
         update(&mut inventory, "a.yaml", "apiVersion: [");
         let holders = inventory.holders(&key("one"));
-        assert!(holders.whole.is_empty() && holders.broken[0].1.starts_with("a.yaml is not YAML"), "{holders:?}");
+        assert!(holders.whole.is_empty() && holders.broken[0].1.starts_with("is not YAML"), "{holders:?}");
         assert_eq!(inventory.unusable(), 1);
         update(&mut inventory, "a.yaml", "still: [");
         assert_eq!(inventory.holders(&key("one")).broken.len(), 1, "it holds it however often it is written");
@@ -198,7 +200,11 @@ mod tests {
     fn a_misspelt_kind_takes_no_profile_away() {
         let mut inventory = Inventory::default();
         update(&mut inventory, "a.yaml", &(manifest("one") + &manifest("two")));
-        update(&mut inventory, "a.yaml", &(manifest("one") + &manifest("two").replace("SeccompProfile", "SecompProfile")));
+        update(
+            &mut inventory,
+            "a.yaml",
+            &(manifest("one") + &manifest("two").replace("SeccompProfile", "SecompProfile")),
+        );
         assert_eq!(inventory.holders(&key("one")).whole, ["a.yaml"]);
         assert_eq!(inventory.holders(&key("two")).broken.len(), 1);
     }
@@ -215,8 +221,8 @@ mod tests {
 
     #[test]
     fn the_second_of_one_name_in_a_file_is_told() {
-        let reading = reading("a.yaml", &(manifest("one") + &manifest("one")));
-        assert_eq!(reading.unusable, ["a.yaml: SeccompProfile/one stands in it twice; the first counts, remove one"]);
+        let reading = reading(&(manifest("one") + &manifest("one")));
+        assert_eq!(reading.unusable, ["SeccompProfile/one stands in it twice; the first counts, remove one"]);
         assert_eq!(reading.profiles.len(), 1);
     }
 

@@ -56,7 +56,8 @@ impl Statuses {
             format!("cannot make the folder of statuses {}; pass another to --status-dir", folder.display())
         })?;
         let mut records = BTreeMap::new();
-        let entries = fs::read_dir(folder).with_context(|| format!("cannot read the folder of statuses {}", folder.display()))?;
+        let entries =
+            fs::read_dir(folder).with_context(|| format!("cannot read the folder of statuses {}", folder.display()))?;
         for entry in entries.flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "yaml") {
                 match read(&entry.path()) {
@@ -104,7 +105,9 @@ impl Statuses {
         match fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => tracing::error!(file = %path.display(), %error, "cannot remove the status of a profile that is gone"),
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error, "cannot remove the status of a profile that is gone")
+            }
         }
     }
 
@@ -170,7 +173,8 @@ fn stem(key: &ProfileKey) -> String {
 /// A status that an earlier process wrote; `None` for a file that is something else.
 fn read(path: &Path) -> Result<Option<(ProfileKey, Record)>> {
     let text = fs::read_to_string(path)?;
-    let status: SecurityProfileNodeStatus = serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{}", error.without_snippet()))?;
+    let status: SecurityProfileNodeStatus =
+        serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{}", error.without_snippet()))?;
     let metadata = &status.metadata;
     let annotation = |name: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(name)).cloned();
     let kind = metadata.labels.as_ref().and_then(|found| found.get(labels::PROFILE_KIND));
@@ -189,7 +193,8 @@ fn read(path: &Path) -> Result<Option<(ProfileKey, Record)>> {
 /// Puts a file in its place whole. It need not survive a crash of the machine: it is written again at the next start.
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::Builder::new().prefix(".status-").permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
+    let mut file =
+        tempfile::Builder::new().prefix(".status-").permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
     file.write_all(content)?;
     file.persist(path)?;
     Ok(())
@@ -237,7 +242,9 @@ mod tests {
         let mut statuses = Statuses::open(folder.path(), "node1").unwrap();
         statuses.generation(&key("web"), "a.yaml", Some("1"));
         statuses.report(vec![report("web", ProfileState::Installed)]);
-        let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(folder.path().join("seccompprofile-web.yaml")).unwrap());
+        let inode = || {
+            std::os::unix::fs::MetadataExt::ino(&fs::metadata(folder.path().join("seccompprofile-web.yaml")).unwrap())
+        };
         let before = inode();
         statuses.report(vec![report("web", ProfileState::Installed)]);
         assert_eq!(inode(), before);

@@ -8,8 +8,9 @@ use kube::Resource;
 use kube::api::{ApiResource, ObjectMeta};
 use serde::{Deserialize, Deserializer};
 use spo_api::seccomp::v1::SeccompProfileSpec;
-use spo_api::{FieldPath, GROUP, ProfileKey, ProfileKind, Violation, finalizers, labels};
+use spo_api::{GROUP, ProfileKey, ProfileKind, Violation, finalizers, labels};
 
+use crate::manifest;
 use crate::source::{Desired, ObjectRef, Want};
 
 /// An object with what counts of its metadata. `spec` and `status` stay JSON until it is known that they are needed, so that one
@@ -127,8 +128,13 @@ pub(super) fn desired(key: ProfileKey, version: &Version, object: Object) -> Des
     }
 }
 
+/// The API server holds objects to their schema, so what is wrong is looked for only where something is.
 fn spec(spec: serde_json::Value) -> Result<SeccompProfileSpec, Vec<Violation>> {
-    serde_json::from_value(spec).map_err(|error| vec![Violation::new(FieldPath::new("spec"), error.to_string())])
+    if let Ok(spec) = SeccompProfileSpec::deserialize(&spec) {
+        return Ok(spec);
+    }
+    let object = [("metadata".to_owned(), serde_json::json!({})), ("spec".to_owned(), spec)];
+    manifest::seccomp_spec(object.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -171,7 +177,8 @@ mod tests {
         let key = key(ProfileKind::Seccomp, &broken).unwrap();
         let desired = desired(key, &version(&broken), broken);
         let violations = desired.profile.unwrap_err();
-        assert!(violations[0].to_string().contains("SCMP_ACT_SOMETIMES"), "{violations:?}");
+        let message = violations[0].to_string();
+        assert!(message.starts_with("spec.defaultAction: ") && message.contains("SCMP_ACT_SOMETIMES"), "{message}");
         assert_eq!((desired.generation, desired.want), (2, Want::Keep));
     }
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 
-use crate::spoc::sys::listener::Reply;
 use spo_api::syscalls::Abi;
 use spo_lsm::seccomp::{Call, Effect, Entry, Profile, Verdict, evaluate};
+
+use crate::spoc::sys::listener::Reply;
 
 /// What a stopped call gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -36,6 +36,17 @@ pub(in crate::spoc) struct Child {
     released: bool,
 }
 
+/// How a filter was loaded.
+#[derive(Debug)]
+pub(in crate::spoc) enum Loaded {
+    /// With a listener, which this is.
+    Asking(OwnedFd),
+    /// Without one.
+    Silent,
+    /// Not at all: the child ended before.
+    Never,
+}
+
 /// How a child ended.
 #[derive(Debug)]
 pub(in crate::spoc) enum Ended {
@@ -86,20 +97,19 @@ impl Child {
         Ok(())
     }
 
-    /// Waits until its filter is loaded, and gives back the listener where the filter has one. `None` as well where the child
-    /// ended before that.
-    pub(in crate::spoc) fn listener(&self) -> io::Result<Option<OwnedFd>> {
+    /// Waits until its filter is loaded. The listener is given away here, so ask once.
+    pub(in crate::spoc) fn loaded(&self) -> io::Result<Loaded> {
         loop {
             match self.page.filter() {
                 // SAFETY: the kernel made this descriptor in the table that the child shared with us, and the child leaves its
                 // copy to be closed by `execve`; nobody else here knows the number.
-                FilterState::Listener(number) => return Ok(Some(unsafe { OwnedFd::from_raw_fd(number) })),
-                FilterState::Silent => return Ok(None),
+                FilterState::Listener(number) => return Ok(Loaded::Asking(unsafe { OwnedFd::from_raw_fd(number) })),
+                FilterState::Silent => return Ok(Loaded::Silent),
                 // The one call of the child that is not over yet is seccomp(2), which takes some microseconds. Nothing can wake
                 // us after it: any call that could may be one that the filter refuses.
                 FilterState::Pending => {
                     if self.ends_within(Duration::from_micros(100))? && self.page.filter() == FilterState::Pending {
-                        return Ok(None);
+                        return Ok(Loaded::Never);
                     }
                 }
             }

@@ -289,7 +289,7 @@ fn a_profile_in_use_says_that_its_deletion_waits_for_pods() {
 
 #[test]
 fn what_a_node_said_stays_for_a_while_after_the_node_went() {
-    let plan = World::new().node("other").report("node1", Installed, 1).plan_at(0);
+    let plan = World::new().node("other").report("other", Installed, 1).report("node1", Installed, 1).plan_at(0);
     assert!(!plan.actions.iter().any(|action| matches!(action, Action::DeleteNodeStatus { .. })), "{plan:?}");
     assert_eq!(plan.again, Some(NODE_GONE));
 }

@@ -45,7 +45,7 @@ fn manager() -> Value {
             field("POD_NAME", "metadata.name"),
         ],
         "ports": [{"name": "health", "containerPort": 8081, "protocol": "TCP"}],
-        "livenessProbe": probe("/healthz", "health", 3),
+        "livenessProbe": probe("/healthz", "health", 10),
         "readinessProbe": probe("/readyz", "health", 3),
         "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": unprivileged(),
@@ -126,8 +126,8 @@ fn daemon() -> Value {
             "periodSeconds": 3,
             "timeoutSeconds": 1,
         },
-        "livenessProbe": probe("/healthz", "liveness-port", 3),
-        "readinessProbe": probe("/readyz", "liveness-port", 1),
+        "livenessProbe": probe("/healthz", "liveness-port", 10),
+        "readinessProbe": probe("/readyz", "liveness-port", 3),
         "volumeMounts": [{"name": "profiles", "mountPath": format!("{KUBELET_DIR}/seccomp/operator")}],
         "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": context,
@@ -145,8 +145,8 @@ fn unprivileged() -> Value {
     })
 }
 
-fn probe(path: &str, port: &str, failures: u8) -> Value {
-    json!({"httpGet": {"path": path, "port": port}, "periodSeconds": 10, "failureThreshold": failures, "timeoutSeconds": 3})
+fn probe(path: &str, port: &str, period_seconds: u8) -> Value {
+    json!({"httpGet": {"path": path, "port": port}, "periodSeconds": period_seconds, "failureThreshold": 3, "timeoutSeconds": 3})
 }
 
 fn field(name: &str, path: &str) -> Value {

@@ -1,0 +1,98 @@
+//! Doing what is to be done, one batch at a time, and again what failed.
+
+use spo_lsm::host::{Change, Host, HostError, Step};
+use tokio::time::Instant;
+
+use super::{BATCH, Batch, Daemon, RETRY_FIRST, RETRY_LAST};
+use crate::source::{Event, EventReason, Source};
+use crate::status::chain;
+use crate::sync::{Scope, Todo, owners};
+
+impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
+    /// Begins the next batch. What does not fit into it is compared again after it.
+    pub(super) fn begin(&mut self, mut todo: Vec<Todo>) {
+        let later = todo.split_off(todo.len().min(BATCH));
+        self.touch(later.into_iter().map(|todo| todo.key().clone()));
+        let steps: Vec<(Todo, Step)> =
+            todo.into_iter().filter_map(|todo| self.step(&todo).map(|step| (todo, step))).collect();
+        if steps.is_empty() {
+            return;
+        }
+        let Some(mut host) = self.host.take() else { return };
+        self.batch = Some(tokio::task::spawn_blocking(move || {
+            let (todo, steps): (Vec<Todo>, Vec<Step>) = steps.into_iter().unzip();
+            let outcomes = host.apply(&steps);
+            Batch { host, results: todo.into_iter().zip(outcomes.into_iter().map(|outcome| outcome.result)).collect() }
+        }));
+    }
+
+    pub(super) fn step(&self, todo: &Todo) -> Option<Step> {
+        match todo {
+            Todo::Install { key, .. } => {
+                let (checked, artifact) = self.catalogue.build(key)?;
+                Some(Step::Install { checked, artifact, generation: self.catalogue.get(key)?.desired.generation })
+            }
+            Todo::Remove { key, file_name } => Some(Step::Remove { key: key.clone(), file_name: file_name.clone() }),
+        }
+    }
+
+    pub(super) fn finish(&mut self, batch: Batch<H>) {
+        self.host = Some(batch.host);
+        for (todo, result) in batch.results {
+            self.note(&todo, &result);
+            if let (Ok(change), true) = (&result, self.watch.is_some()) {
+                self.echo.expect(todo.file_name(), *change);
+            }
+            self.files.done(&todo, &result);
+            self.touch(owners(todo.file_name()));
+        }
+        if !self.is_watched() && self.folder.is_dir() {
+            self.look();
+        }
+    }
+
+    /// Remembers what is worth an event, and logs what no report will tell.
+    pub(super) fn note(&mut self, todo: &Todo, result: &Result<Change, HostError>) {
+        let file = todo.file_name();
+        match (todo, result) {
+            (Todo::Install { key, fit }, Ok(Change::Written)) => {
+                let restored = self.files.is_proven(file, fit.digest);
+                let note = if restored {
+                    format!("restored {file}, which something else changed")
+                } else {
+                    format!("saved {file}")
+                };
+                if restored {
+                    tracing::warn!(file, "restored a file that something else changed");
+                }
+                self.events.insert(key.clone(), Event { reason: EventReason::SavedSeccompProfile, note });
+            }
+            (Todo::Remove { key, .. }, Ok(Change::Removed)) => tracing::info!(profile = %key, file, "removed"),
+            (Todo::Remove { key, .. }, Err(error)) => {
+                tracing::error!(profile = %key, file, error = chain(error), "cannot remove")
+            }
+            _ => {}
+        }
+    }
+
+    /// Sets the time at which what failed is tried again. While steps are under way, it is too early to tell.
+    pub(super) fn plan_retry(&mut self) {
+        if self.batch.is_some() {
+            return;
+        }
+        if !self.files.may_retry() {
+            self.retry_at = None;
+            self.retry_after = RETRY_FIRST;
+        } else if self.retry_at.is_none() {
+            self.retry_at = Some(Instant::now() + self.retry_after);
+            self.retry_after = RETRY_LAST.min(self.retry_after * 2);
+        }
+    }
+
+    /// Tries again what failed. The failed steps are forgotten together, so one comparison finds them all.
+    pub(super) fn retry(&mut self) {
+        self.retry_at = None;
+        self.files.retry();
+        self.scope = Scope::All;
+    }
+}

@@ -1,0 +1,12 @@
+//! `spo-node daemon --source directory:…`: the real program on a folder, below a root of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says on standard output why it is skipped"
+)]
+
+mod bad_input;
+mod disk;
+mod installs;
+mod lifecycle;
+mod support;

@@ -1,0 +1,49 @@
+//! What the roles withhold. That they give enough, every other test shows.
+
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::json;
+use spo_api::node_status::v1::SecurityProfileNodeStatus;
+use spo_api::seccomp::v1::SeccompProfile;
+
+use crate::server::{NAMESPACE, Server};
+
+fn refused<T: std::fmt::Debug>(outcome: kube::Result<T>, what: &str) {
+    match outcome {
+        Err(kube::Error::Api(status)) if status.code == 403 => {}
+        other => panic!("{what} should be forbidden: {other:?}"),
+    }
+}
+
+async fn secrets_and_pods_are_refused(client: &Client) {
+    let secrets: Api<Secret> = Api::all(client.clone());
+    refused(secrets.list(&ListParams::default()).await, "reading secrets");
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
+    refused(pods.list(&ListParams::default()).await, "listing the pods of others");
+}
+
+#[tokio::test]
+async fn the_daemon_may_not_change_profiles() {
+    let Some(server) = Server::take().await else { return };
+    server.profile("rights").await;
+    let client = server.client_of("spod").await;
+    let profiles: Api<SeccompProfile> = Api::all(client.clone());
+    let label = Patch::Merge(json!({"metadata": {"labels": {"a": "b"}}}));
+    refused(profiles.patch("rights", &PatchParams::default(), &label).await, "labelling a profile");
+    refused(profiles.delete("rights", &DeleteParams::default()).await, "deleting a profile");
+    secrets_and_pods_are_refused(&client).await;
+}
+
+#[tokio::test]
+async fn the_manager_may_not_speak_for_nodes_nor_delete_profiles() {
+    let Some(server) = Server::take().await else { return };
+    server.profile("rights").await;
+    let client = server.client_of(NAMESPACE).await;
+    let statuses: Api<SecurityProfileNodeStatus> = Api::all(client.clone());
+    let installed = Patch::Merge(json!({"status": {"status": "Installed"}}));
+    refused(statuses.patch_status("any", &PatchParams::default(), &installed).await, "writing a node status");
+    let profiles: Api<SeccompProfile> = Api::all(client.clone());
+    refused(profiles.delete("rights", &DeleteParams::default()).await, "deleting a profile");
+    secrets_and_pods_are_refused(&client).await;
+}
