@@ -6,9 +6,30 @@ use spo_api::syscalls::{Abi, X32_BIT};
 
 /// Headers by ABI, where Debian's linux-libc-dev and its packages for other architectures put them.
 const HEADERS: [(Abi, &[&str]); 4] = [
-    (Abi::X86_64, &["/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/x86_64-linux-gnu/include/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"]),
-    (Abi::X86, &["/usr/include/x86_64-linux-gnu/asm/unistd_32.h", "/usr/x86_64-linux-gnu/include/asm/unistd_32.h", "/usr/include/asm/unistd_32.h"]),
-    (Abi::X32, &["/usr/include/x86_64-linux-gnu/asm/unistd_x32.h", "/usr/x86_64-linux-gnu/include/asm/unistd_x32.h", "/usr/include/asm/unistd_x32.h"]),
+    (
+        Abi::X86_64,
+        &[
+            "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
+            "/usr/x86_64-linux-gnu/include/asm/unistd_64.h",
+            "/usr/include/asm/unistd_64.h",
+        ],
+    ),
+    (
+        Abi::X86,
+        &[
+            "/usr/include/x86_64-linux-gnu/asm/unistd_32.h",
+            "/usr/x86_64-linux-gnu/include/asm/unistd_32.h",
+            "/usr/include/asm/unistd_32.h",
+        ],
+    ),
+    (
+        Abi::X32,
+        &[
+            "/usr/include/x86_64-linux-gnu/asm/unistd_x32.h",
+            "/usr/x86_64-linux-gnu/include/asm/unistd_x32.h",
+            "/usr/include/asm/unistd_x32.h",
+        ],
+    ),
     (Abi::Aarch64, &["/usr/include/asm-generic/unistd.h", "/usr/aarch64-linux-gnu/include/asm-generic/unistd.h"]),
 ];
 
@@ -49,8 +70,19 @@ fn defines(text: &str) -> Vec<(&str, u32)> {
 
 /// Not a bound of the table, not a call that only architectures with 32-bit time have, not the start of a private range.
 fn of_arm64(name: &str) -> bool {
-    !matches!(name, "syscalls" | "arch_specific_syscall" | "sync_file_range2") && !name.ends_with("_time64") && !name.ends_with("time64")
-        && !matches!(name, "clock_gettime64" | "clock_settime64" | "clock_adjtime64" | "timer_gettime64" | "timer_settime64" | "timerfd_gettime64" | "timerfd_settime64")
+    !matches!(name, "syscalls" | "arch_specific_syscall" | "sync_file_range2")
+        && !name.ends_with("_time64")
+        && !name.ends_with("time64")
+        && !matches!(
+            name,
+            "clock_gettime64"
+                | "clock_settime64"
+                | "clock_adjtime64"
+                | "timer_gettime64"
+                | "timer_settime64"
+                | "timerfd_gettime64"
+                | "timerfd_settime64"
+        )
 }
 
 fn generic(name: &str) -> &str {

@@ -1,8 +1,8 @@
 //! Seccomp: which system calls a process may make.
 //!
 //! Vocabulary: a [`Profile`] has a default [`Effect`] and [`Entry`]s; an entry gives some calls, by name, an effect, under
-//! [`Condition`]s on their arguments. [`lower`](self) turns names into numbers of one ABI, [`evaluate`] says what happens to one
-//! call, [`compile`] makes the [`Program`] that tells the kernel.
+//! [`Condition`]s on their arguments. [`evaluate`] says what happens to one call, [`compile`] makes the [`Program`] that tells the
+//! kernel; both work from the same table of decisions by number, one per ABI.
 //!
 //! # What a profile means
 //!
@@ -20,6 +20,7 @@
 //!    first argument replaced.
 //! 8. A call of an architecture that the profile does not list, other than the machine's own, kills the thread.
 
+mod assemble;
 mod bpf;
 mod check;
 mod compile;
@@ -34,6 +35,7 @@ mod oci;
 mod parse;
 mod resolve;
 mod union;
+mod written;
 
 pub use bpf::{Instruction, Program};
 pub(crate) use check::{RESERVED_FILE, check};

@@ -1,4 +1,5 @@
 //! Installing on a host: what ends up in the folder, and what stands in the way.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -350,8 +351,12 @@ fn costs() {
 /// About half of all calls, for each index others.
 fn numbered(index: usize, exit: bool) -> Step {
     let chosen = |at: usize, name: &str| if name == "exit_group" { exit } else { (index >> (at % 10)) & 1 == 0 };
-    let names: Vec<&str> =
-        spo_api::syscalls::Abi::X86_64.calls().enumerate().filter(|(at, (_, name))| chosen(*at, name)).map(|(_, (_, name))| name).collect();
+    let names: Vec<&str> = spo_api::syscalls::Abi::X86_64
+        .calls()
+        .enumerate()
+        .filter(|(at, (_, name))| chosen(*at, name))
+        .map(|(_, (_, name))| name)
+        .collect();
     let mut step = install(common::allowing(&names));
     if let Step::Install { artifact, .. } = &mut step {
         artifact.file_name = format!("p{index}.json");

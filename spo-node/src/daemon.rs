@@ -186,7 +186,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
             match tokio::time::timeout(LAST_REPORTS, self.source.flush()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(error = format!("{error:#}"), "ending with reports that could not be delivered")
+                    tracing::warn!(error = %format_args!("{error:#}"), "ending with reports that could not be delivered")
                 }
                 Err(_elapsed) => tracing::warn!("ending with reports that could not be delivered in time"),
             }
@@ -210,3 +210,6 @@ async fn due(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use crate::signals::Ending;
 use crate::source::Source;
 use crate::source::directory::Directory;
 use crate::source::kubernetes::{self, Kubernetes};
+use crate::status::chain;
 use crate::{enabler, log, paths, render};
 
 /// Does what the command line says.
@@ -118,7 +119,7 @@ fn lock(folder: &Path) -> Result<Option<Lock>> {
         Ok(lock) => Ok(Some(lock)),
         Err(taken @ LockError::Taken(_)) => Err(taken.into()),
         Err(error @ LockError::Impossible { .. }) => {
-            tracing::error!(error = format!("{:#}", anyhow::Error::new(error)), "going on without a lock");
+            tracing::error!(error = %chain(&error), "going on without a lock");
             Ok(None)
         }
     }

@@ -20,6 +20,8 @@ pub struct Cluster {
     pub node: Node,
     /// The image of the tests' workloads.
     pub busybox: String,
+    /// The digest of the image of our programs that is on the node.
+    pub image_digest: String,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -50,7 +52,9 @@ impl Cluster {
         let config = Kubeconfig::read_from(variable("KUBECONFIG")?).context("cannot read KUBECONFIG")?;
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
         let node = Node::open(Path::new(&variable(NODE_ROOT)?), PathBuf::from(variable("SPO_TEST_KUBELET_DIR")?))?;
-        Ok(Self { client: Client::try_from(config)?, node, busybox: variable("SPO_TEST_BUSYBOX")? })
+        let client = Client::try_from(config)?;
+        let (busybox, image_digest) = (variable("SPO_TEST_BUSYBOX")?, variable("SPO_TEST_IMAGE_DIGEST")?);
+        Ok(Self { client, node, busybox, image_digest })
     }
 }
 

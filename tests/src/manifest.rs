@@ -36,10 +36,18 @@ pub fn objects<T: DeserializeOwned>(text: &str) -> Result<Vec<T>> {
 /// # Errors
 /// If the API server refuses one.
 pub async fn apply(client: &Client, text: &str) -> Result<()> {
-    for object in objects::<DynamicObject>(text)? {
-        let types = object.types.clone().context("an object has no kind")?;
+    apply_objects(client, &objects(text)?).await
+}
+
+/// Makes these objects, or brings them to what they are to be.
+///
+/// # Errors
+/// If the API server refuses one.
+pub async fn apply_objects(client: &Client, objects: &[DynamicObject]) -> Result<()> {
+    for object in objects {
+        let types = object.types.as_ref().context("an object has no kind")?;
         let what = format!("{} {}", types.kind, object.name_any());
-        let kind = GroupVersionKind::try_from(&types).with_context(|| format!("{what} has no apiVersion"))?;
+        let kind = GroupVersionKind::try_from(types).with_context(|| format!("{what} has no apiVersion"))?;
         let (resource, _) =
             discovery::pinned_kind(client, &kind).await.with_context(|| format!("no kind of {what}"))?;
         let api: Api<DynamicObject> = match object.namespace() {
@@ -47,7 +55,7 @@ pub async fn apply(client: &Client, text: &str) -> Result<()> {
             None => Api::all_with(client.clone(), &resource),
         };
         let params = PatchParams::apply("spo-tests").force();
-        api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await.with_context(|| what)?;
+        api.patch(&object.name_any(), &params, &Patch::Apply(object)).await.context(what)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, ResourceExt as _};
 use tokio::sync::OnceCell;
 
@@ -43,7 +43,12 @@ async fn install(cluster: &Cluster) -> Result<()> {
     }
     let text = manifest::text("deploy/manifests/operator.yaml")?;
     let kubelet = cluster.node.kubelet().to_str().context("the kubelet's folder is not UTF-8")?;
-    manifest::apply(&cluster.client, &text.replace(USUAL_KUBELET, kubelet)).await?;
+    let mut objects: Vec<DynamicObject> = manifest::objects(&text.replace(USUAL_KUBELET, kubelet))?;
+    // A cluster that was kept may run another image of the same name; a change of the template has the pods replaced.
+    for template in objects.iter_mut().filter_map(|object| object.data.pointer_mut("/spec/template/metadata")) {
+        template["annotations"]["spo-tests/image"] = cluster.image_digest.as_str().into();
+    }
+    manifest::apply_objects(&cluster.client, &objects).await?;
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), NAMESPACE);
     wait::until(&deployments, NAMESPACE, "to be rolled out", is_rolled_out).await;
     daemon_ready(cluster).await;

@@ -55,7 +55,13 @@ impl BuildImage {
         // Programs that know no other place put temporary files here.
         layer.dir("tmp", 0o1777);
         let output = self.output.unwrap_or_else(|| target().join("image/spo.tar"));
-        let image = Image { name: &self.name, command: &["spo-node"], path: "/usr/bin", user: Some("65535:65535") };
+        let image = Image {
+            name: &self.name,
+            command: &["spo-node"],
+            path: "/usr/bin",
+            user: Some("65535:65535"),
+            quick: self.dev,
+        };
         let packed = image.pack(layer, &output)?;
         say(&format!(
             "{} {}, {:.1} MiB compressed: {}",

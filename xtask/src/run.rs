@@ -1,6 +1,6 @@
 //! Running other programs: every command line is shown, and a failure names it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,7 +24,16 @@ impl Run {
 
     /// `cargo` of the toolchain that runs this tool.
     pub(crate) fn cargo() -> Self {
-        Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        let mut cargo = Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // `cargo run` describes this tool in its environment. Build scripts that look there, such as ring's, would take that for
+        // a change, and be built anew whenever cargo is called from here and by hand in turn.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_") || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
+            {
+                cargo.command.env_remove(name);
+            }
+        }
+        cargo
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -97,9 +106,17 @@ impl Run {
     }
 
     fn line(&self) -> String {
-        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let program = self.command.get_program();
+        // By the name that a person would type, not by where the toolchain lies.
+        let shown = if *program == *cargo() { OsStr::new("cargo") } else { program };
+        let words = std::iter::once(shown).chain(self.command.get_args());
         words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// `cargo` of the toolchain that runs this tool, which says so.
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// A line for the person watching, on standard error.
@@ -179,6 +196,11 @@ mod tests {
     fn a_failure_names_the_command_line() {
         let error = Run::new("false").arg("with arguments").quiet().run().unwrap_err();
         assert!(error.to_string().starts_with("false with arguments ended with"), "{error}");
+    }
+
+    #[test]
+    fn cargo_is_shown_by_its_name() {
+        assert_eq!(Run::cargo().arg("fmt").line(), "cargo fmt");
     }
 
     #[test]

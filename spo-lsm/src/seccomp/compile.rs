@@ -3,11 +3,12 @@
 //! The filter first tells the ABI of a call, then finds its number by bisection: neighbouring numbers with one decision share a leaf,
 //! so that a profile which allows 300 calls needs about eight comparisons per call. A leaf is an answer, or a chain of conditions.
 //!
-//! Classic BPF only jumps forward, so a filter is made from its end: what an instruction jumps to exists already.
+//! A filter is made from its end (see `assemble`), so that what follows is said before what leads to it.
 
 use spo_api::syscalls::{Abi, X32_BIT};
 
-use super::bpf::{AND, Compare, Instruction, JUMP, LOAD, Program, RETURN, data};
+use super::assemble::{Code, Label};
+use super::bpf::{Compare, Program, data};
 use super::lower::{Decision, Rule, lower};
 use super::{Condition, Effect, Profile, Test};
 
@@ -63,102 +64,6 @@ fn translate(mut code: Code, profile: &Profile, native: Abi) -> Result<Program, 
     }
     code.load(data::ARCH, next);
     code.finish()
-}
-
-/// A place in the code: how many instructions there are from it to the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Label(usize);
-
-/// Code that grows towards its beginning: the last instruction is the first of the vector.
-#[derive(Default)]
-struct Code {
-    backwards: Vec<Instruction>,
-    /// The latest place of each answer, to be shared while it is near.
-    answers: Vec<(u32, Label)>,
-    /// Whether only the lower half of an argument counts.
-    narrow: bool,
-    /// Whether a listener is asked about what is not simply allowed.
-    notifying: bool,
-}
-
-impl Code {
-    fn finish(mut self) -> Result<Program, CompileError> {
-        let instructions = self.backwards.len();
-        if instructions > MAX_INSTRUCTIONS {
-            return Err(CompileError::TooLarge { instructions });
-        }
-        self.backwards.reverse();
-        Ok(Program::new(self.backwards))
-    }
-
-    fn push(&mut self, code: u16, jt: u8, jf: u8, k: u32) -> Label {
-        self.backwards.push(Instruction { code, jt, jf, k });
-        Label(self.backwards.len())
-    }
-
-    /// How many instructions lie between one that is put now and `target`.
-    fn distance(&self, target: Label) -> usize {
-        self.backwards.len() - target.0
-    }
-
-    /// An answer within the reach of a comparison or two.
-    fn answer(&mut self, effect: Effect) -> Label {
-        const NEAR: usize = 200;
-        let effect = if self.notifying && effect != Effect::Allow { Effect::Notify } else { effect };
-        let value = effect.return_value();
-        if let Some(at) = self.answers.iter().position(|(known, _)| *known == value) {
-            let label = self.answers[at].1;
-            if self.distance(label) <= NEAR {
-                return label;
-            }
-            self.answers.swap_remove(at);
-        }
-        let label = self.push(RETURN, 0, 0, value);
-        self.answers.push((value, label));
-        label
-    }
-
-    /// Loads a word, then goes on at `next`.
-    fn load(&mut self, offset: u32, next: Label) -> Label {
-        self.follow(next);
-        self.push(LOAD, 0, 0, offset)
-    }
-
-    /// Makes `next` what comes next.
-    fn follow(&mut self, next: Label) {
-        if self.distance(next) > 0 {
-            self.jump(next);
-        }
-    }
-
-    fn jump(&mut self, target: Label) -> Label {
-        let far = self.backwards[target.0 - 1];
-        if far.code == RETURN {
-            return self.push(RETURN, 0, 0, far.k);
-        }
-        // A filter is at most a few thousand instructions long before it is refused, far from what a u32 holds.
-        let distance = u32::try_from(self.distance(target)).unwrap_or(u32::MAX);
-        self.push(JUMP, 0, 0, distance)
-    }
-
-    /// Compares the loaded word. Jumps of comparisons reach 255 instructions; farther ones go by a jump in between.
-    fn compare(&mut self, compare: Compare, operand: u32, yes: Label, no: Label) -> Label {
-        if yes == no {
-            return yes;
-        }
-        let (mut yes, mut no) = (yes, no);
-        // Each may add an instruction, so that the one that was near is looked at again.
-        while self.distance(yes) > 255 || self.distance(no) > 255 {
-            if self.distance(yes) > 255 {
-                yes = self.jump(yes);
-            } else {
-                no = self.jump(no);
-            }
-        }
-        let reach = |distance: usize| u8::try_from(distance).unwrap_or(u8::MAX);
-        let (jt, jf) = (reach(self.distance(yes)), reach(self.distance(no)));
-        self.push(compare.code(), jt, jf, operand)
-    }
 }
 
 /// Which number: bisection.
@@ -328,11 +233,6 @@ impl Code {
             label = self.and(mask, label);
         }
         self.load(offset, label)
-    }
-
-    fn and(&mut self, mask: u32, next: Label) -> Label {
-        self.follow(next);
-        self.push(AND, 0, 0, mask)
     }
 
     /// The upper half decides unless it is equal.

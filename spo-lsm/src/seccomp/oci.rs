@@ -6,7 +6,7 @@ use spo_api::seccomp::{Action, Arch, Flag, Operator};
 use spo_api::{FieldPath, ProfileName, Violation};
 
 use super::Profile;
-use super::parse::{Written, WrittenArg, WrittenEntry};
+use super::written::{Written, WrittenArg, WrittenEntry};
 
 /// The largest profile that is read.
 pub const MAX_BYTES: usize = 1 << 20;

@@ -1,5 +1,6 @@
 //! Adding the entries of one profile to those of another.
 
+use super::parse::action_name;
 use super::{Entry, Profile};
 
 /// `derived` with the entries of `base` (`spec/node.md` 3.3). Everything but entries is that of `derived`.
@@ -11,9 +12,13 @@ pub fn union(base: &Profile, derived: &Profile) -> Profile {
 }
 
 fn merged<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Entry> {
+    let mut sorted: Vec<&Entry> = entries.collect();
+    sorted.sort_by_key(|entry| action_name(entry.effect.action()));
     let mut merged: Vec<Entry> = Vec::new();
-    for entry in entries {
-        match merged.iter_mut().find(|other| other.effect == entry.effect && other.conditions == entry.conditions) {
+    for entry in sorted {
+        // Of two entries for one call with different numbers the first decides, so none may overtake another.
+        let alike = merged.iter().rposition(|other| other.effect != entry.effect).map_or(0, |other| other + 1);
+        match merged[alike..].iter_mut().find(|other| other.conditions == entry.conditions) {
             Some(other) => other.names.extend_from_slice(&entry.names),
             None => merged.push(entry.clone()),
         }
@@ -22,6 +27,5 @@ fn merged<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Entry> {
         entry.names.sort_unstable();
         entry.names.dedup();
     }
-    merged.sort_by_key(|entry| super::parse::action_name(entry.effect.action()));
     merged
 }

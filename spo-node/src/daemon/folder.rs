@@ -35,7 +35,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
                 self.files.listed(&installed);
             }
             Err(error) => {
-                tracing::error!(folder = %self.folder.display(), error = chain(&error), "cannot list the profiles folder")
+                tracing::error!(folder = %self.folder.display(), error = %chain(&error), "cannot list the profiles folder")
             }
         }
         self.scope = Scope::All;

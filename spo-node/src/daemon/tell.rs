@@ -54,8 +54,8 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
 fn log(report: &Report, error: bool) {
     let Report { key: profile, state, generation, message: detail, .. } = report;
     if error {
-        tracing::error!(%profile, %state, generation, detail, "profile");
+        tracing::error!(%profile, %state, generation, %detail, "profile");
     } else {
-        tracing::info!(%profile, %state, generation, detail, "profile");
+        tracing::info!(%profile, %state, generation, %detail, "profile");
     }
 }

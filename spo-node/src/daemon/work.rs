@@ -26,7 +26,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
         }));
     }
 
-    pub(super) fn step(&self, todo: &Todo) -> Option<Step> {
+    fn step(&self, todo: &Todo) -> Option<Step> {
         match todo {
             Todo::Install { key, .. } => {
                 let (checked, artifact) = self.catalogue.build(key)?;
@@ -46,13 +46,14 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
             self.files.done(&todo, &result);
             self.touch(owners(todo.file_name()));
         }
-        if !self.is_watched() && self.folder.is_dir() {
+        // The folder was just made, or is another than before: what is in it is not known.
+        if !self.is_watched() {
             self.look();
         }
     }
 
     /// Remembers what is worth an event, and logs what no report will tell.
-    pub(super) fn note(&mut self, todo: &Todo, result: &Result<Change, HostError>) {
+    fn note(&mut self, todo: &Todo, result: &Result<Change, HostError>) {
         let file = todo.file_name();
         match (todo, result) {
             (Todo::Install { key, fit }, Ok(Change::Written)) => {
@@ -69,7 +70,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
             }
             (Todo::Remove { key, .. }, Ok(Change::Removed)) => tracing::info!(profile = %key, file, "removed"),
             (Todo::Remove { key, .. }, Err(error)) => {
-                tracing::error!(profile = %key, file, error = chain(error), "cannot remove")
+                tracing::error!(profile = %key, file, error = %chain(error), "cannot remove")
             }
             _ => {}
         }

@@ -198,7 +198,7 @@ impl Directory {
         there.then(|| {
             let reading = Reading::new(manifest::load(&path));
             for reason in &reading.unusable {
-                tracing::error!(reason = format!("{name}: {reason}"), "cannot use a manifest");
+                tracing::error!(reason = %format_args!("{name}: {reason}"), "cannot use a manifest");
             }
             reading
         })

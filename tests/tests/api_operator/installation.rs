@@ -48,7 +48,7 @@ async fn s9_statuses_of_a_profile_with_69_characters_are_found_by_its_hashed_lab
 }
 
 #[tokio::test]
-async fn a_new_profile_takes_five_writes() {
+async fn w_x_26_a_new_profile_takes_five_writes() {
     let Some(server) = Server::take().await else { return };
     let _running = both(&server);
     let profile = server.profile("five").await;

@@ -15,7 +15,11 @@ const PATIENCE: &str = "60";
 
 pub(super) fn run() -> Result<()> {
     let deny = tool("cargo-deny", VERSION, &[])?;
-    Run::new(&deny).args(["check", "licenses", "sources", "bans"]).dir(root()).run()?;
+    // The packages beside the workspace have a lock file each, and the kernel side is part of what is shipped.
+    for manifest in std::iter::once("Cargo.toml".to_owned()).chain(super::outside()) {
+        let run = Run::new(&deny).args(["--manifest-path", &manifest, "--config", "deny.toml"]);
+        run.args(["check", "licenses", "sources", "bans"]).dir(root()).run()?;
+    }
     advisories(deny)
 }
 

@@ -20,6 +20,7 @@ pub(super) fn pack(to: &Path) -> Result<()> {
         layer.link(&format!("bin/{applet}"), "busybox");
     }
     layer.dir("tmp", 0o1777);
-    let image = Image { name: NAME, command: &["/bin/busybox", "sleep", "infinity"], path: "/bin", user: None };
+    let image =
+        Image { name: NAME, command: &["/bin/busybox", "sleep", "infinity"], path: "/bin", user: None, quick: true };
     image.pack(layer, to).map(drop).with_context(|| format!("cannot pack {}", to.display()))
 }

@@ -15,6 +15,7 @@ use super::dir::Dir;
 use super::namespace::{BRIDGE, NODE_ADDRESS, Namespace, POD_ADDRESSES};
 use super::process::{Service, until};
 use super::{busybox, kubeconfig, pki, sysctl};
+use crate::image::pack;
 use crate::machine::{Package, is_root, require};
 use crate::run::{Run, say};
 
@@ -170,6 +171,7 @@ pub(crate) fn environment(dir: &Dir) -> Vec<(String, String)> {
         pair("SPO_TEST_NODE_ROOT", node),
         pair("SPO_TEST_KUBELET_DIR", KUBELET_DIR.to_owned()),
         pair("SPO_TEST_BUSYBOX", busybox::NAME.to_owned()),
+        pair("SPO_TEST_IMAGE_DIGEST", dir.read(LOADED).unwrap_or_default()),
     ]
 }
 
@@ -178,8 +180,12 @@ pub(crate) fn load(dir: &Dir, image: &Path) -> Result<()> {
     if Service::new(dir, CONTAINERD).pid().is_none() {
         bail!("no cluster is up: cargo xtask cluster up");
     }
-    import(dir, image)
+    import(dir, image)?;
+    dir.write(LOADED, pack::digest_in(image).unwrap_or_default())
 }
+
+/// Notes the digest of the image that was loaded last.
+const LOADED: &str = "loaded";
 
 fn images(plan: &Plan) -> Result<()> {
     let image = plan.dir.join("busybox.tar");

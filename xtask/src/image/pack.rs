@@ -90,6 +90,8 @@ pub(crate) struct Image<'a> {
     pub(crate) path: &'a str,
     /// The user, as `UID:GID`; root without it.
     pub(crate) user: Option<&'a str>,
+    /// Compresses quickly rather than well.
+    pub(crate) quick: bool,
 }
 
 /// What came out.
@@ -106,7 +108,7 @@ impl Image<'_> {
     pub(crate) fn pack(&self, layer: Layer, to: &Path) -> Result<Packed> {
         let mut blobs = Blobs::default();
         let plain = layer.tar()?;
-        let layer = blobs.add("application/vnd.oci.image.layer.v1.tar+gzip", compressed(&plain)?);
+        let layer = blobs.add("application/vnd.oci.image.layer.v1.tar+gzip", compressed(&plain, self.quick)?);
         let config = self.config(&digest(&plain));
         let config = blobs.add("application/vnd.oci.image.config.v1+json", config.to_string().into_bytes());
         let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
@@ -188,13 +190,23 @@ impl Blobs {
     }
 }
 
+/// The digest of the image in a tar that was packed before, by this tool or another; nothing if it is no OCI layout.
+pub(crate) fn digest_in(image: &Path) -> Option<String> {
+    let mut tar = tar::Archive::new(File::open(image).ok()?);
+    let mut entries = tar.entries().ok()?.flatten();
+    let index = entries.find(|entry| entry.path().is_ok_and(|path| path == Path::new("index.json")))?;
+    let index: Value = serde_json::from_reader(index).ok()?;
+    Some(index["manifests"][0]["digest"].as_str()?.to_owned())
+}
+
 fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-fn compressed(bytes: &[u8]) -> Result<Vec<u8>> {
+fn compressed(bytes: &[u8], quick: bool) -> Result<Vec<u8>> {
+    let level = if quick { Compression::fast() } else { Compression::best() };
     // The header of gzip has a time and a system, which would differ.
-    let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+    let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), level);
     gzip.write_all(bytes).context("cannot compress")?;
     gzip.finish().context("cannot compress")
 }
@@ -215,8 +227,13 @@ mod tests {
         layer
     }
 
-    const IMAGE: Image<'_> =
-        Image { name: "localhost/sample:1", command: &["program"], path: "/usr/bin", user: Some("65535:65535") };
+    const IMAGE: Image<'_> = Image {
+        name: "localhost/sample:1",
+        command: &["program"],
+        path: "/usr/bin",
+        user: Some("65535:65535"),
+        quick: false,
+    };
 
     fn contents(tar: &Path) -> BTreeMap<String, Vec<u8>> {
         let mut archive = tar::Archive::new(File::open(tar).unwrap());
@@ -243,6 +260,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let tar = temp.path().join("image.tar");
         let packed = IMAGE.pack(sample(temp.path()), &tar).unwrap();
+        assert_eq!(digest_in(&tar), Some(packed.digest.clone()));
         let files = contents(&tar);
         let blob = |descriptor: &Value| {
             let name = descriptor["digest"].as_str().unwrap();

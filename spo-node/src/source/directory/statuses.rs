@@ -64,7 +64,7 @@ impl Statuses {
                     Ok(Some((key, record))) => _ = records.insert(key, record),
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::warn!(file = %entry.path().display(), error = format!("{error:#}"), "cannot read a status, which will be written anew");
+                        tracing::warn!(file = %entry.path().display(), error = %format_args!("{error:#}"), "cannot read a status, which will be written anew");
                     }
                 }
             }
@@ -115,7 +115,7 @@ impl Statuses {
     pub(super) fn report(&mut self, reports: Vec<Report>) {
         self.pending.extend(reports.into_iter().map(|report| (report.key.clone(), report)));
         if let Err(error) = self.flush() {
-            tracing::error!(error = format!("{error:#}"), "cannot write statuses");
+            tracing::error!(error = %format_args!("{error:#}"), "cannot write statuses");
         }
     }
 

@@ -1,0 +1,100 @@
+//! The loop, with a source and a host that do as they are told.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use spo_api::ProfileState;
+use spo_lsm::host::{Installed, Outcome, Step, Unsupported};
+
+use super::*;
+use crate::fixture::{desired, key, spec};
+use crate::source::{Desired, Report};
+
+/// Says what it was given, once, and keeps what is reported.
+struct Script {
+    profiles: Option<Vec<Desired>>,
+    reports: Rc<RefCell<Vec<Report>>>,
+}
+
+impl Source for Script {
+    async fn next(&mut self) -> Result<source::Change> {
+        match self.profiles.take() {
+            Some(profiles) => Ok(source::Change::All { profiles, complete: true }),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn report(&mut self, reports: Vec<Report>) {
+        self.reports.borrow_mut().extend(reports);
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A host on which nothing can go wrong but what is said.
+struct Obedient {
+    support: Support,
+    refused: Option<HostError>,
+}
+
+impl Host for Obedient {
+    fn support(&self) -> Support {
+        self.support.clone()
+    }
+
+    fn installed(&self) -> Result<Installed, HostError> {
+        Ok(Installed::default())
+    }
+
+    fn apply(&mut self, steps: &[Step]) -> Vec<Outcome> {
+        assert!(self.support.seccomp.is_ok(), "nothing is tried where nothing can work");
+        assert!(steps.len() <= BATCH);
+        let result = self.refused.clone().map_or(Ok(Change::Written), Err);
+        steps.iter().map(|step| Outcome { key: step.key().clone(), result: result.clone() }).collect()
+    }
+}
+
+const SUPPORTED: Support = Support { seccomp: Ok(()) };
+
+async fn once(host: Obedient, profiles: Vec<Desired>) -> (Ended, Vec<Report>) {
+    let reports = Rc::default();
+    let source = Script { profiles: Some(profiles), reports: Rc::clone(&reports) };
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::new(source, host, folder.path().to_owned());
+    let ready = Ready::default();
+    let ended = daemon.run(true, &ready, Ending::on_signals().unwrap()).await.unwrap();
+    (ended, reports.take())
+}
+
+#[tokio::test]
+async fn w_nd_4_a_node_without_seccomp_reports_and_ends_its_first_pass() {
+    let why = Unsupported { reason: "this kernel has no seccomp filters".into(), next_step: "use another".into() };
+    let host = Obedient { support: Support { seccomp: Err(why) }, refused: None };
+    let (ended, reports) = once(host, vec![desired("web", spec("read"))]).await;
+    assert_eq!(ended.errors, 1);
+    assert_eq!((reports.len(), reports[0].state), (1, ProfileState::Error));
+    assert_eq!(reports[0].message, "this kernel has no seccomp filters; use another");
+    assert_eq!(reports[0].event.as_ref().unwrap().reason.as_str(), "SeccompNotSupportedOnNode");
+}
+
+#[tokio::test]
+async fn every_profile_is_reported_once_however_many_batches_it_takes() {
+    let profiles = (0..3 * BATCH).map(|index| desired(&format!("p{index}"), spec("read"))).collect();
+    let (ended, reports) = once(Obedient { support: SUPPORTED, refused: None }, profiles).await;
+    assert_eq!((ended.errors, reports.len()), (0, 3 * BATCH));
+    assert!(reports.iter().all(|report| report.state == ProfileState::Installed));
+    assert!(reports.iter().all(|report| report.event.as_ref().is_some_and(|event| !event.reason.is_warning())));
+}
+
+#[tokio::test]
+async fn what_the_kernel_refuses_is_reported_with_its_reason() {
+    let refused = HostError::Refused { instructions: 5, flags: 0, errno: rustix::io::Errno::INVAL };
+    let host = Obedient { support: SUPPORTED, refused: Some(refused) };
+    let (ended, reports) = once(host, vec![desired("web", spec("read"))]).await;
+    assert_eq!((ended.errors, reports.len()), (1, 1));
+    assert!(reports[0].message.starts_with("cannot install operator/web.json: the kernel did not load the filter"));
+    assert!(reports[0].message.ends_with("Invalid argument (os error 22)"), "{}", reports[0].message);
+    assert_eq!(reports[0].key, key("web"));
+}
