@@ -104,10 +104,15 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| Unreadable::Io(error.into()))?;
     let file = File::from(opened);
-    if !file.metadata().map_err(Unreadable::Io)?.is_file() {
+    let metadata = file.metadata().map_err(Unreadable::Io)?;
+    if !metadata.is_file() {
         return Err(Unreadable::NotAFile);
     }
-    let mut content = Vec::new();
+    if metadata.len() > MAX_BYTES {
+        return Err(Unreadable::TooLarge);
+    }
+    // With room for one byte more than there should be, one read finds the end; a file may grow meanwhile.
+    let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
     file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(Unreadable::Io)?;
     if content.len() as u64 > MAX_BYTES { Err(Unreadable::TooLarge) } else { Ok(content) }
 }

@@ -20,10 +20,15 @@ pub(super) struct Code {
     /// Whether only the lower half of an argument counts.
     pub(super) narrow: bool,
     /// Whether a listener is asked about what is not simply allowed.
-    pub(super) notifying: bool,
+    notifying: bool,
 }
 
 impl Code {
+    /// Code in which every answer but "allow" asks a listener.
+    pub(super) fn notifying() -> Self {
+        Self { notifying: true, ..Self::default() }
+    }
+
     pub(super) fn finish(mut self) -> Result<Program, CompileError> {
         let instructions = self.backwards.len();
         if instructions > MAX_INSTRUCTIONS {

@@ -48,7 +48,7 @@ pub fn compile(profile: &Profile, native: Abi) -> Result<Program, CompileError> 
 /// # Errors
 /// [`CompileError::TooLarge`].
 pub fn compile_notifying(profile: &Profile, native: Abi) -> Result<Program, CompileError> {
-    translate(Code { notifying: true, ..Code::default() }, profile, native)
+    translate(Code::notifying(), profile, native)
 }
 
 fn translate(mut code: Code, profile: &Profile, native: Abi) -> Result<Program, CompileError> {

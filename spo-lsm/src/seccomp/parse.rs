@@ -5,19 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use spo_api::seccomp::v1::{Arg, SeccompProfileSpec, Syscall};
-use spo_api::seccomp::{Action, Arch, Flag, Operator};
+use spo_api::seccomp::v1::SeccompProfileSpec;
+use spo_api::seccomp::{Action, Operator};
 use spo_api::syscalls::is_known;
-use spo_api::{AdminState, FieldPath, ProfileName, Violation};
+use spo_api::{FieldPath, ProfileName, Violation};
 
 use super::contradiction;
 use super::written::{Written, WrittenArg, WrittenEntry};
 use super::{Argument, Base, Condition, Effect, Entry, Profile, Test};
 
 /// More entries than any profile has use for: a filter has 4096 instructions at most.
-pub(super) const MAX_ENTRIES: usize = 1024;
+const MAX_ENTRIES: usize = 1024;
 /// More names, over all entries, than that: Linux has about 500 calls.
-pub(super) const MAX_NAMES: usize = 8192;
+const MAX_NAMES: usize = 8192;
 /// The longest name of a call that is looked at; the kernel's have at most 28 characters.
 const MAX_NAME_BYTES: usize = 64;
 /// The kernel's `MAX_ERRNO`.

@@ -15,7 +15,7 @@ use super::node::{Daemon, Node, Nodes, Presence};
 /// about half of the nodes would only be written to be replaced.
 const QUIET: Duration = Duration::from_secs(3);
 /// However busy the nodes are, a status is written after this.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// Texts of one and the same state are not written more often than this.
 const TEXT_PAUSE: Duration = Duration::from_secs(5);
 /// What a node left behind goes when the node has been gone for so long: watches are not in step, so a new node's first report
