@@ -4,6 +4,8 @@
 //! here, with the field's path and, where one is near, the name that was probably meant. Patterns are left to the parser of
 //! profiles, which knows their meaning.
 
+use std::collections::HashSet;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -130,7 +132,8 @@ fn list(items: &[Value], schema: &JSONSchemaProps, path: &FieldPath, found: &mut
         found.push(Violation::new(path.clone(), format!("has {length} items, at most {max} are possible")));
     }
     if schema.x_kubernetes_list_type.as_deref() == Some("set") {
-        let repeated = items.iter().enumerate().find(|(index, item)| items[..*index].contains(item));
+        let mut seen = HashSet::new();
+        let repeated = items.iter().enumerate().find(|(_, item)| !seen.insert(*item));
         found.extend(repeated.map(|(index, item)| {
             Violation::new(path.index(index), format!("{item} stands in the list twice; remove one"))
         }));

@@ -213,7 +213,11 @@ fn the_profile_can_go_to_standard_output() {
 #[case(&["-n"], &[], &["pivot_root", "keyctl"])]
 #[case(&["-n=false"], &["pivot_root", "keyctl"], &[])]
 #[case(&["-b", "swapon,reboot", "-b", "acct"], &["swapon", "reboot", "acct"], &["pivot_root"])]
-fn t11_base_system_calls_are_what_was_asked_for(#[case] options: &[&str], #[case] there: &[&str], #[case] absent: &[&str]) {
+fn t11_base_system_calls_are_what_was_asked_for(
+    #[case] options: &[&str],
+    #[case] there: &[&str],
+    #[case] absent: &[&str],
+) {
     if !can_record() {
         return;
     }

@@ -112,15 +112,28 @@ impl Election {
 
     /// Gives the lease back, so that the next process need not wait for it to expire.
     pub(crate) async fn release(mut self) {
-        let Some((lease, _)) = self.seen.take() else { return };
-        let Some(spec) = lease.spec.filter(|spec| spec.holder_identity.as_ref() == Some(&self.me)) else { return };
-        let lease = Lease { metadata: lease.metadata, spec: Some(released(&spec, &now())) };
-        let params = PostParams::default();
-        let write = self.api.replace(self.name, &params, &lease);
-        match tokio::time::timeout(RELEASE, write).await {
-            Ok(Ok(_)) => tracing::info!(lease = self.name, "released"),
+        match tokio::time::timeout(RELEASE, self.give_back()).await {
+            Ok(Ok(true)) => tracing::info!(lease = self.name, "released"),
+            Ok(Ok(false)) => {}
             Ok(Err(error)) => warn(self.name, &error),
             Err(_elapsed) => tracing::warn!(lease = self.name, "not released, the API server does not answer"),
+        }
+    }
+
+    /// Empties the lease if it is ours, and says whether it was. A write that was cut short by the end may have succeeded all the
+    /// same, so what was last seen is not believed.
+    async fn give_back(&mut self) -> kube::Result<bool> {
+        loop {
+            let Some(lease) = self.api.get_opt(self.name).await? else { return Ok(false) };
+            if !self.is_mine(&lease) {
+                return Ok(false);
+            }
+            let spec = lease.spec.as_ref().map(|spec| released(spec, &now()));
+            let lease = Lease { metadata: lease.metadata, spec };
+            match self.api.replace(self.name, &PostParams::default(), &lease).await {
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                outcome => return outcome.map(|_| true),
+            }
         }
     }
 

@@ -29,6 +29,7 @@ mod namespace;
 pub(crate) mod node;
 mod pki;
 mod process;
+mod settings;
 mod sysctl;
 
 /// Runs a real Kubernetes: one node, in a network of its own.

@@ -66,6 +66,11 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// What the manager calls itself in the lease ends so.
+    pub(crate) fn id(&self) -> String {
+        format!("-{}", self.child.id())
+    }
+
     /// Sends SIGTERM and waits for the end; gives back how it ended, and how long that took.
     pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
         let begin = Instant::now();

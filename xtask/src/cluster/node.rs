@@ -6,14 +6,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
 
 use super::build::{self, Tool, Tools};
-use super::cgroup::{self, Cgroups};
+use super::cgroup::Cgroups;
 use super::control::{Plan, Ports};
 use super::dir::Dir;
-use super::namespace::{BRIDGE, NODE_ADDRESS, Namespace, POD_ADDRESSES};
+use super::namespace::{NODE_ADDRESS, Namespace};
 use super::process::{Service, until};
+use super::settings::{self, KUBELET_DIR, SOCKET};
 use super::{busybox, kubeconfig, pki, sysctl};
 use crate::image::pack;
 use crate::machine::{Package, is_root, require};
@@ -31,16 +31,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "busybox-static", file: "/usr/share/doc/busybox-static" },
 ];
 
-/// The kubelet's folder, as the node sees it: not the usual one, so that whatever takes that for granted is found out.
-pub(crate) const KUBELET_DIR: &str = "/var/lib/node1/kubelet";
-
 const CONTAINERD: &str = "containerd";
-
-/// containerd's usual socket, as the node sees it.
-const SOCKET: &str = "/run/containerd/containerd.sock";
-
-/// Where Debian's CNI plugins are.
-const CNI: &str = "/usr/lib/cni";
 
 /// The components, in the order in which they are killed: first those that would start others anew.
 const SERVICES: [&str; 7] =
@@ -97,9 +88,9 @@ fn make(dir: &Dir, tools: Tools) -> Result<Plan> {
         kubeconfig::write(dir, &format!("{tool}.kubeconfig"), tool.name(), plan.ports.api)?;
     }
     dir.make("cni")?;
-    dir.write("cni/10-bridge.conflist", cni_config().to_string())?;
-    dir.write("containerd.toml", containerd_config(dir, snapshotter(dir.path())?))?;
-    dir.write("kubelet.json", kubelet_config(dir).to_string())?;
+    dir.write("cni/10-bridge.conflist", settings::network().to_string())?;
+    dir.write("containerd.toml", settings::containerd(dir, settings::snapshotter(dir.path())?))?;
+    dir.write("kubelet.json", settings::kubelet(dir).to_string())?;
     dir.write("resolv.conf", "")?;
     Cgroups::find()?.create()?;
     Namespace::of(dir).create()?;
@@ -226,81 +217,6 @@ fn proxy(plan: &Plan) -> Command {
     command
 }
 
-/// Layers are stacked by overlayfs, but not on top of another overlayfs, which the disk of a container is.
-fn snapshotter(dir: &Path) -> Result<&'static str> {
-    const OVERLAYFS: i64 = 0x794c_7630;
-    let system = rustix::fs::statfs(dir).with_context(|| format!("cannot look at {}", dir.display()))?;
-    Ok(if system.f_type == OVERLAYFS { "native" } else { "overlayfs" })
-}
-
-fn containerd_config(dir: &Dir, snapshotter: &str) -> String {
-    let cni = dir.join("cni");
-    format!(
-        r#"version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{image}"
-# Without CAP_SYS_RESOURCE no process can be protected from the out-of-memory killer, and runc would die trying.
-restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = "{snapshotter}"
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "{CNI}"
-conf_dir = "{cni}"
-"#,
-        image = busybox::NAME,
-        cni = cni.display(),
-    )
-}
-
-fn cni_config() -> serde_json::Value {
-    json!({
-        "cniVersion": "0.4.0",
-        "name": "spo",
-        "plugins": [
-            {
-                "type": "bridge", "bridge": BRIDGE, "isGateway": true, "ipMasq": true, "hairpinMode": true,
-                "ipam": {
-                    "type": "host-local",
-                    "ranges": [[{"subnet": POD_ADDRESSES}]],
-                    "routes": [{"dst": "0.0.0.0/0"}],
-                },
-            },
-            {"type": "portmap", "capabilities": {"portMappings": true}},
-        ],
-    })
-}
-
-fn kubelet_config(dir: &Dir) -> serde_json::Value {
-    let pki = |file| dir.join("pki").join(file);
-    json!({
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "containerRuntimeEndpoint": format!("unix://{SOCKET}"),
-        "cgroupRoot": cgroup::ROOT,
-        "cgroupDriver": "cgroupfs",
-        // 1.36 refuses hosts with the old control groups unless told otherwise.
-        "failCgroupV1": false,
-        "failSwapOn": false,
-        "authentication": {
-            "anonymous": {"enabled": false},
-            "webhook": {"enabled": true},
-            "x509": {"clientCAFile": pki("ca.crt")},
-        },
-        "authorization": {"mode": "Webhook"},
-        "tlsCertFile": pki("kubelet.crt"),
-        "tlsPrivateKeyFile": pki("kubelet.key"),
-        // Otherwise an image that was once pulled is refused under its other names.
-        "imagePullCredentialsVerificationPolicy": "NeverVerify",
-        // A full disk is the machine's business.
-        "evictionHard": {"nodefs.available": "0%", "imagefs.available": "0%", "memory.available": "100Mi"},
-        "imageGCHighThresholdPercent": 100,
-        "resolvConf": dir.join("resolv.conf"),
-        "volumePluginDir": format!("{KUBELET_DIR}/volume-plugins"),
-        "syncFrequency": "5s",
-        "maxPods": 60,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,10 +226,5 @@ mod tests {
         for tool in build::ALL.iter().filter(|tool| **tool != Tool::Kubectl) {
             assert!(SERVICES.contains(&tool.name()), "{tool} would be left behind");
         }
-    }
-
-    #[test]
-    fn an_ordinary_disk_gets_overlays() {
-        assert_eq!(snapshotter(Path::new("/proc")).unwrap(), "overlayfs");
     }
 }
