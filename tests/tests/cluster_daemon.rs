@@ -52,9 +52,7 @@ async fn a_daemon_killed_during_an_install_leaves_whole_files_or_none_and_recove
         let files = cluster.node.list(&cluster.node.profiles()).unwrap();
         let unfinished: Vec<_> = files.iter().filter(|file| !file.ends_with(".json")).collect();
         assert!(unfinished.is_empty(), "left behind: {unfinished:?}");
-        for name in &names {
-            profile::delete(&cluster, name).await;
-        }
+        futures::future::join_all(names.iter().map(|name| profile::delete(&cluster, name))).await;
     }
     assert!(cut_short > 0, "no kill came before the end of the installs: the test proves nothing");
 }

@@ -31,7 +31,8 @@ async fn w_x_25_a_manager_that_ends_gives_its_lease_back() {
 
     let begin = Instant::now();
     leads(&leases, &manager(&server)).await;
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    // One that was not given back would be waited for fifteen seconds long.
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

@@ -9,16 +9,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest as _, Sha256};
 
+use super::dir::Dir;
 use super::process::until;
 
-/// The name of the root, as the kubelet's `cgroupRoot` has it.
-pub(super) const ROOT: &str = "/spo-cluster";
+/// The root of the cluster in this folder, as the kubelet's `cgroupRoot` has it. Clusters in different folders have different ones.
+pub(super) fn root(dir: &Dir) -> String {
+    let digest = Sha256::digest(dir.path().as_os_str().as_encoded_bytes());
+    format!("/spo-cluster-{}", hex::encode(&digest[..4]))
+}
 
 /// Where the processes are that are no pod.
 const DAEMONS: &str = "daemons";
 
-/// The control groups of this machine's cluster.
+/// The control groups of one cluster.
 #[derive(Debug)]
 pub(super) struct Cgroups {
     /// The cluster's root in each hierarchy.
@@ -26,9 +31,10 @@ pub(super) struct Cgroups {
 }
 
 impl Cgroups {
-    pub(super) fn find() -> Result<Self> {
+    pub(super) fn of(dir: &Dir) -> Result<Self> {
         let table = fs::read_to_string("/proc/self/mountinfo").context("cannot read /proc/self/mountinfo")?;
-        Ok(Self { roots: hierarchies(&table).into_iter().map(|mount| mount.join(&ROOT[1..])).collect() })
+        let root = root(dir);
+        Ok(Self { roots: hierarchies(&table).into_iter().map(|mount| mount.join(&root[1..])).collect() })
     }
 
     pub(super) fn create(&self) -> Result<()> {
@@ -104,6 +110,13 @@ fn below(group: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clusters_in_different_folders_have_different_groups() {
+        let roots = ["/a", "/b"].map(|path| root(&Dir::at(path)));
+        assert_ne!(roots[0], roots[1]);
+        assert_eq!(roots[0], root(&Dir::at("/a")));
+    }
 
     #[test]
     fn each_hierarchy_is_found_once_and_the_new_one_first() {

@@ -92,14 +92,14 @@ fn make(dir: &Dir, tools: Tools) -> Result<Plan> {
     dir.write("containerd.toml", settings::containerd(dir, settings::snapshotter(dir.path())?))?;
     dir.write("kubelet.json", settings::kubelet(dir).to_string())?;
     dir.write("resolv.conf", "")?;
-    Cgroups::find()?.create()?;
+    Cgroups::of(dir)?.create()?;
     Namespace::of(dir).create()?;
     Ok(plan)
 }
 
 /// Starts everything, what others wait for first.
 fn run(plan: &Plan) -> Result<()> {
-    let groups = Cgroups::find()?;
+    let groups = Cgroups::of(&plan.dir)?;
     let start = |name, command: &Command| -> Result<()> {
         let pid = Service::new(&plan.dir, name).start(command)?;
         groups.adopt(pid)
@@ -137,7 +137,7 @@ pub(crate) fn down(dir: &Dir) -> Result<()> {
         Service::new(dir, name).kill()?;
     }
     // Containers, and what a crash has left.
-    Cgroups::find()?.sweep()?;
+    Cgroups::of(dir)?.sweep()?;
     Namespace::of(dir).release()?;
     sysctl::restore(dir)?;
     dir.remove()

@@ -71,7 +71,7 @@ pub(super) fn kubelet(dir: &Dir) -> serde_json::Value {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "containerRuntimeEndpoint": format!("unix://{SOCKET}"),
-        "cgroupRoot": cgroup::ROOT,
+        "cgroupRoot": cgroup::root(dir),
         "cgroupDriver": "cgroupfs",
         // 1.36 refuses hosts with the old control groups unless told otherwise.
         "failCgroupV1": false,
