@@ -108,7 +108,7 @@ impl Requests {
 
     fn sum(&self, counts: impl Fn(&str) -> bool) -> f64 {
         let verb = |request: &str| request.split_once(' ').is_some_and(|(verb, _)| counts(verb));
-        self.0.iter().filter(|(request, _)| verb(request)).map(|(_, count)| count).sum()
+        self.0.iter().filter(|(request, _)| verb(request)).fold(0.0, |sum, (_, count)| sum + count)
     }
 }
 
