@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_committed_object_names_no_directory_of_the_machine_that_built_it() {
         let object = std::fs::read(committed()).unwrap();
-        for trace in ["/home/", "/root/", "/usr/", "/work/", ".cargo", "index.crates.io"] {
+        for trace in ["/home/", "/root/", "/usr/", "/tmp/", ".cargo", "registry/src"] {
             assert!(!object.windows(trace.len()).any(|window| window == trace.as_bytes()), "{trace}");
         }
     }
