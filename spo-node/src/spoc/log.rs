@@ -9,9 +9,7 @@ use super::sys::clock;
 ///
 /// A standard error that is closed or full stops nothing: what `spoc` is for is its profile and its exit status.
 pub(super) fn line(text: impl Display) {
-    // Put together first, so that it is one write: the command writes to the same place.
-    let line = format!("{} {text}\n", clock::local());
-    let _ = anstream::stderr().lock().write_all(line.as_bytes());
+    write(&format!("{} {text}\n", clock::local()));
 }
 
 /// One line with facts behind it: `text (key=value, key=value)`.
@@ -22,5 +20,14 @@ pub(super) fn facts(text: impl Display, facts: &[(&str, String)]) {
 
 /// Text to copy, without a time: the fragment of a profile.
 pub(super) fn plain(text: impl Display) {
-    let _ = anstream::stderr().lock().write_all(format!("{text}\n").as_bytes());
+    write(&format!("{text}\n"));
+}
+
+/// Writes in one piece: the command writes to the same place. Colours are taken out first where they are not wanted, as
+/// `anstream` would write what is between them one by one.
+fn write(text: &str) {
+    let stderr = std::io::stderr();
+    let bare = anstream::AutoStream::choice(&stderr) == anstream::ColorChoice::Never;
+    let text = if bare { anstream::adapter::strip_str(text).to_string() } else { text.to_owned() };
+    let _ = stderr.lock().write_all(text.as_bytes());
 }
