@@ -6,8 +6,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use spo_tests::wait;
 
-use crate::process::{Process, manager};
-use crate::server::{NAMESPACE, Server, a_while};
+use spo_tests::api::process::{Process, manager};
+use spo_tests::api::server::{NAMESPACE, Server, a_while};
 
 const LEASE: &str = "security-profiles-operator-lock";
 
