@@ -1,7 +1,7 @@
 //! The cluster side of the Security Profiles Operator: controllers, and later webhooks.
 //!
 //! `args` parses the command line, `run` is the list of what is started, `lease` elects the one process that writes, and
-//! `profile` turns what the nodes report into the status of profiles.
+//! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version.
 
 use clap::Parser;
 
@@ -11,6 +11,7 @@ mod lease;
 mod log;
 mod profile;
 mod run;
+mod storage;
 mod sys;
 mod version;
 mod watch;

@@ -11,6 +11,7 @@ use crate::args::Manager;
 use crate::health::{self, Ready};
 use crate::lease::Election;
 use crate::profile::Controller;
+use crate::storage;
 
 /// The lease of the manager, by its name in the reference operator.
 const LEASE: &str = "security-profiles-operator-lock";
@@ -57,6 +58,7 @@ async fn lead(election: &mut Election, client: &Client, namespace: &str, ready: 
         tokio::select! {
             () = election.hold() => {}
             () = controller.run(|| ready.set(true)) => {}
+            () = storage::keep(client.clone()) => {}
         }
     }
 }
