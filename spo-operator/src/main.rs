@@ -3,6 +3,8 @@
 //! `args` parses the command line, `run` is the list of what is started, `lease` elects the one process that writes, and
 //! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 mod args;
@@ -16,8 +18,17 @@ mod sys;
 mod version;
 mod watch;
 
-fn main() -> anyhow::Result<()> {
-    let args = args::Args::parse();
+fn main() -> ExitCode {
+    match start(args::Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::failed(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: args::Args) -> anyhow::Result<()> {
     match args.command {
         args::Command::Manager(manager) => {
             log::start(args.verbosity);

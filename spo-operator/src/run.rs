@@ -22,7 +22,10 @@ pub(crate) fn manager(args: Manager) -> anyhow::Result<()> {
         .install_default()
         .map_err(|_already| anyhow::anyhow!("a crypto provider is set already"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    runtime.block_on(run(args))
+    let ended = runtime.block_on(run(args));
+    // A look-up of a host name may still be under way, and nobody waits for it.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(args: Manager) -> anyhow::Result<()> {
