@@ -1,5 +1,6 @@
 //! ProfileBinding, version `v1`.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub struct ProfileBindingSpec {
     /// The image, written exactly as the container does, or `*` for the whole pod whatever its images.
     #[schemars(length(min = 1))]
     pub image: String,
+    /// The pods that it is for, by their labels; every pod of the namespace if it is missing or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::kubernetes::label_selector")]
+    pub pod_selector: Option<LabelSelector>,
 }
 
 crate::schema::kind!(ProfileBinding, spec required);
@@ -52,6 +57,7 @@ words! {
         SeccompProfile = "SeccompProfile",
         SelinuxProfile = "SelinuxProfile",
         AppArmorProfile = "AppArmorProfile",
+        RawSelinuxProfile = "RawSelinuxProfile",
     }
 }
 
