@@ -1,7 +1,9 @@
 //! The cluster side of the Security Profiles Operator: controllers, and later webhooks.
 //!
 //! `args` parses the command line, `run` is the list of what is started, `lease` elects the one process that writes, and
-//! `profile` turns what the nodes report into the status of profiles.
+//! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version.
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -13,12 +15,22 @@ mod lease;
 mod log;
 mod profile;
 mod run;
+mod storage;
 mod sys;
 mod version;
 mod watch;
 
-fn main() -> anyhow::Result<()> {
-    let args = args::Args::parse();
+fn main() -> ExitCode {
+    match start(args::Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::failed(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: args::Args) -> anyhow::Result<()> {
     match args.command {
         args::Command::Manager(manager) => {
             log::start(args.verbosity);

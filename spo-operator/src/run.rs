@@ -11,6 +11,7 @@ use crate::args::Manager;
 use crate::health::{self, Ready};
 use crate::lease::Election;
 use crate::profile::Controller;
+use crate::storage;
 
 /// The lease of the manager, by its name in the reference operator.
 const LEASE: &str = "security-profiles-operator-lock";
@@ -21,7 +22,10 @@ pub(crate) fn manager(args: Manager) -> anyhow::Result<()> {
         .install_default()
         .map_err(|_already| anyhow::anyhow!("a crypto provider is set already"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    runtime.block_on(run(args))
+    let ended = runtime.block_on(run(args));
+    // A look-up of a host name may still be under way, and nobody waits for it.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(args: Manager) -> anyhow::Result<()> {
@@ -57,6 +61,7 @@ async fn lead(election: &mut Election, client: &Client, namespace: &str, ready: 
         tokio::select! {
             () = election.hold() => {}
             () = controller.run(|| ready.set(true)) => {}
+            () = storage::keep(client.clone()) => {}
         }
     }
 }

@@ -1,13 +1,15 @@
 //! ProfileBinding, version `v1`.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::set;
+use crate::words::words;
 
 /// A binding: containers of one image, in the namespace of the binding, get one profile.
-#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "security-profiles-operator.x-k8s.io",
     version = "v1",
@@ -17,7 +19,8 @@ use crate::schema::set;
     namespaced,
     status = "ProfileBindingStatus",
     schema = "manual",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    derive = "Default"
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileBindingSpec {
@@ -26,12 +29,16 @@ pub struct ProfileBindingSpec {
     /// The image, written exactly as the container does, or `*` for the whole pod whatever its images.
     #[schemars(length(min = 1))]
     pub image: String,
+    /// The pods that it is for, by their labels; every pod of the namespace if it is missing or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::kubernetes::label_selector")]
+    pub pod_selector: Option<LabelSelector>,
 }
 
 crate::schema::kind!(ProfileBinding, spec required);
 
 /// A profile of the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileRef {
     /// Its kind.
@@ -41,13 +48,17 @@ pub struct ProfileRef {
     pub name: String,
 }
 
-/// The kinds of profile that can be bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the names are those of the kinds")]
-pub enum BoundKind {
-    SeccompProfile,
-    SelinuxProfile,
-    AppArmorProfile,
+words! {
+    /// The kinds of profile that can be bound.
+    #[derive(Default)]
+    #[expect(missing_docs, reason = "the names are those of the kinds")]
+    pub enum BoundKind("a kind of profile that can be bound") {
+        #[default]
+        SeccompProfile = "SeccompProfile",
+        SelinuxProfile = "SelinuxProfile",
+        AppArmorProfile = "AppArmorProfile",
+        RawSelinuxProfile = "RawSelinuxProfile",
+    }
 }
 
 /// What a ProfileBinding is used by.

@@ -8,6 +8,9 @@ const GROUP: &str = spo_api::GROUP;
 
 /// The roles of `spo-operator manager`.
 pub(super) fn manager() -> Vec<Value> {
+    let crds = spo_api::crds();
+    let plurals: Vec<&str> = crds.iter().map(|crd| crd.spec.names.plural.as_str()).collect();
+    let definitions: Vec<Option<&str>> = crds.iter().map(|crd| crd.metadata.name.as_deref()).collect();
     let cluster = json!([
         rule("", &["nodes"], &["list", "watch"]),
         // patch: the label profile-id, and taking away finalizers that a reference operator left
@@ -15,6 +18,15 @@ pub(super) fn manager() -> Vec<Value> {
         rule(GROUP, &["seccompprofiles/status"], &["patch"]),
         // delete: statuses of nodes that are gone
         rule(GROUP, &["securityprofilenodestatuses"], &["delete", "list", "watch"]),
+        // objects that are stored in an old version are written once, unchanged, and the definition then says so
+        rule(GROUP, &plurals, &["list", "patch"]),
+        rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["list", "watch"]),
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "resources": ["customresourcedefinitions/status"],
+            "resourceNames": definitions,
+            "verbs": ["patch"],
+        },
     ]);
     let namespaced = json!([
         rule("", &["pods"], &["list", "watch"]),
