@@ -1,7 +1,7 @@
 //! The admission webhooks: what happens to pods and profiles on their way into the cluster.
 //!
 //! Each webhook is a pure function of the request, of what the watches have shown, and of the time: [`binding`], [`recording`],
-//! [`exec`]. This file is the shell around them: it finds the function by the path, lets a request wait for a moment where
+//! [`exec`], [`validation`]. This file is the shell around them: it finds the function by the path, lets a request wait for a moment where
 //! what it depends on has only just been made, and hands events to their writer. [`observed`] holds what the watches show,
 //! [`upkeep`] keeps it current.
 //!
@@ -20,6 +20,7 @@ mod pod;
 mod recording;
 mod review;
 mod upkeep;
+mod validation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,19 +63,31 @@ struct Now {
     random: u64,
 }
 
+/// One of the webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Webhook {
+pub(crate) enum Webhook {
+    /// Pods get the profiles that are bound to them.
     Binding,
+    /// Pods are marked for being recorded.
     Recording,
+    /// What is run in a pod carries the UID of the request.
     ExecMetadata,
+    /// Profiles are looked at.
+    Validation,
 }
 
 impl Webhook {
-    fn at(path: &str) -> Option<Self> {
+    /// The largest body that the API server sends: an object as it is and as it is to be, of three million bytes each.
+    pub(crate) const MOST_BYTES: u64 = 8 << 20;
+
+    /// The webhook at a path, without its query.
+    pub(crate) fn at(path: &str) -> Option<Self> {
         match path {
             "/mutate-v1-pod-binding" => Some(Self::Binding),
             "/mutate-v1-pod-recording" => Some(Self::Recording),
             "/mutate-v1-exec-metadata" => Some(Self::ExecMetadata),
+            // The first is the reference operator's, for RawSelinuxProfiles; what is asked decides.
+            "/validate-rawselinuxprofile" | "/validate-profile" => Some(Self::Validation),
             _ => None,
         }
     }
@@ -89,21 +102,20 @@ impl Admission {
         (Self { observed: observed.clone(), events, started }, Upkeep::new(client, settings, observed, queue, started))
     }
 
-    /// The answer to a request for `path`, which has no query. `None` for a path that is no webhook's.
-    pub(crate) async fn answer(&self, path: &str, body: &[u8]) -> Option<Answer> {
-        let webhook = Webhook::at(path)?;
+    /// The answer to a body that was sent to a webhook. Takes two seconds at the most.
+    pub(crate) async fn answer(&self, webhook: Webhook, body: &[u8]) -> Answer {
         let review = match review::read(body) {
             Ok(review) => review,
-            Err(error) => return Some(Answer::failure(400, &format!("{:#}", anyhow::Error::from(error)))),
+            Err(error) => return Answer::failure(400, &format!("{:#}", anyhow::Error::from(error))),
         };
         let Some(decision) = self.decide(webhook, &review.request).await else {
-            return Some(Answer::failure(503, "the webhook has not read the cluster's objects yet; try again"));
+            return Answer::failure(503, "the webhook has not read the cluster's objects yet; try again");
         };
         log(webhook, &review.request, &decision);
         if !review.request.dry_run {
             self.events.send(&decision.notices, self.started.elapsed());
         }
-        Some(Answer::of(&review, &decision))
+        Answer::of(&review, &decision)
     }
 
     /// Decides as soon as nothing better can be expected. `None` while the watches have not shown everything.
@@ -139,6 +151,7 @@ fn decide(webhook: Webhook, request: &Request<'_>, observed: &Observed, now: &No
         _ if !observed.is_complete() => None,
         Webhook::Binding => Some(binding::decide(request, observed, now.uptime)),
         Webhook::Recording => Some(recording::decide(request, observed, now)),
+        Webhook::Validation => Some(validation::decide(request, observed)),
     }
 }
 

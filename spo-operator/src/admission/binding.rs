@@ -10,10 +10,11 @@ use std::time::Duration;
 use json_patch::Patch;
 use kube::core::SelectorExt;
 use spo_api::ProfileState;
+use spo_api::daemon::v1::MissingProfile;
 
 use super::confinement::{Confinement, Module, container_says, pod_says};
 use super::decision::Decision;
-use super::observed::{Binding, MissingProfile, Observed};
+use super::observed::{Binding, Observed};
 use super::pod::{Container, Edit, List, Place, Pod};
 use super::review::{NoObject, Operation, Request};
 

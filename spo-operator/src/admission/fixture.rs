@@ -50,7 +50,11 @@ impl World {
 
     /// A profile in this state; without a status for an empty one.
     pub(super) fn profile(self, kind: ProfileKind, name: &str, state: &str) -> Self {
-        let object = json!({"metadata": {"name": name}, "status": {"status": state}});
+        self.profile_with(kind, name, json!({"status": {"status": state}}))
+    }
+
+    pub(super) fn profile_with(self, kind: ProfileKind, name: &str, mut object: Value) -> Self {
+        object["metadata"] = json!({"name": name});
         self.shown(Change::Profile(kind, Event::Apply(serde_json::from_value(object).unwrap())))
     }
 
@@ -148,4 +152,9 @@ pub(super) fn pod(image: &str) -> Value {
         "metadata": {"name": "pod", "labels": {"app": "web"}},
         "spec": {"containers": [{"name": "main", "image": image, "ports": [{"containerPort": 80}]}], "securityContext": {}},
     })
+}
+
+/// One more for a list of the object.
+pub(super) fn push(list: &mut Value, item: Value) {
+    list.as_array_mut().unwrap().push(item);
 }

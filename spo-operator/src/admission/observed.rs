@@ -4,12 +4,14 @@ mod configuration;
 mod decode;
 mod shown;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use kube::runtime::watcher::Event;
 use spo_api::{ProfileKey, ProfileKind, ProfileName};
+use spo_lsm::Policy;
 
-pub(crate) use configuration::{Configuration, MissingProfile};
+use configuration::Configuration;
 pub(crate) use decode::{Binding, Profile, Recording, Reported, Specified};
 use shown::Shown;
 
@@ -60,8 +62,17 @@ impl Observed {
 
     /// What the cluster's configuration says, or what counts where there is none.
     pub(crate) fn configuration(&self) -> &Configuration {
-        static NONE: Configuration = Configuration::NONE;
+        static NONE: LazyLock<Configuration> = LazyLock::new(Configuration::default);
         self.configuration.iter().next().map_or(&NONE, |(_, configuration)| configuration)
+    }
+
+    /// What profiles may say, and which SelinuxProfiles they can build on.
+    pub(crate) fn policy(&self) -> Policy {
+        let mut policy = self.configuration().policy.clone();
+        let there = self.profiles[ProfileKind::Selinux as usize].iter();
+        policy.selinux.profiles =
+            Some(there.map(|(name, profile)| (name.clone(), profile.inherits.to_vec())).collect());
+        policy
     }
 
     /// Takes in what a watch shows. Says whether a request that waits for something may go on because of it.
@@ -75,7 +86,7 @@ impl Observed {
             }
             Change::Profile(kind, event) => {
                 let key = |object: &Reported| object.metadata.name.as_deref()?.parse().ok();
-                let record = |object: Reported, before: Option<&Profile>| Some(decode::profile(&object, before, now));
+                let record = |object: Reported, before: Option<&Profile>| Some(decode::profile(object, before, now));
                 self.profiles[kind as usize].take_in(event, key, record);
             }
             Change::Configuration(event) => {

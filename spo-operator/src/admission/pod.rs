@@ -25,8 +25,8 @@ pub(crate) struct Pod {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Metadata {
-    name: Option<String>,
-    generate_name: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) generate_name: Option<String>,
     #[serde(deserialize_with = "or_default")]
     pub(crate) labels: BTreeMap<String, String>,
     annotations: Option<BTreeMap<String, String>>,

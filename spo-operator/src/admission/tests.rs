@@ -1,5 +1,6 @@
 //! The shell: paths, bodies, waiting.
 
+use k8s_openapi::api::core::v1::Pod;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use spo_api::ProfileKind;
@@ -7,7 +8,7 @@ use spo_api::ProfileKind;
 use super::fixture::{World, create, pod, review};
 use super::*;
 
-const PATHS: [&str; 3] = ["/mutate-v1-pod-binding", "/mutate-v1-pod-recording", "/mutate-v1-exec-metadata"];
+const ALL: [Webhook; 4] = [Webhook::Binding, Webhook::Recording, Webhook::ExecMetadata, Webhook::Validation];
 
 /// An admission that knows what `world` holds, without a cluster.
 fn knowing(world: World) -> (Admission, event::Queue) {
@@ -16,8 +17,8 @@ fn knowing(world: World) -> (Admission, event::Queue) {
     (Admission { observed, events, started: Instant::now() }, queue)
 }
 
-async fn answer(admission: &Admission, path: &str, body: &[u8]) -> (u16, Value) {
-    let answer = admission.answer(path, body).await.unwrap();
+async fn answer(admission: &Admission, webhook: Webhook, body: &[u8]) -> (u16, Value) {
+    let answer = admission.answer(webhook, body).await;
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
 }
 
@@ -25,19 +26,19 @@ fn bound_to_nothing() -> World {
     World::new().binding("b", ProfileKind::Seccomp, "web", "nginx")
 }
 
-#[tokio::test]
-async fn a_path_of_nobody_is_not_answered() {
-    let (admission, _) = knowing(World::new());
+#[test]
+fn a_webhook_is_at_its_own_path_only() {
     for path in ["/", "/convert", "/mutate-v1-pod-binding/", "/healthz"] {
-        assert_eq!(admission.answer(path, b"{}").await, None, "{path}");
+        assert_eq!(Webhook::at(path), None, "{path}");
     }
+    assert_eq!(Webhook::at("/validate-rawselinuxprofile"), Webhook::at("/validate-profile"));
 }
 
 #[tokio::test]
 async fn a_body_that_is_no_review_is_a_bad_request() {
     let (admission, _) = knowing(World::new());
     for body in [&b""[..], b"{}", b"\xff", br#"{"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1"}"#] {
-        let (status, message) = answer(&admission, PATHS[0], body).await;
+        let (status, message) = answer(&admission, Webhook::Binding, body).await;
         assert!(status == 400 && message["message"].is_string(), "{status} {message}");
     }
 }
@@ -46,7 +47,7 @@ async fn a_body_that_is_no_review_is_a_bad_request() {
 async fn a_pod_is_answered_with_what_is_decided() {
     let world = World::new().profile(ProfileKind::Seccomp, "web", "Installed");
     let (admission, _) = knowing(world.binding("b", ProfileKind::Seccomp, "web", "nginx"));
-    let (status, review) = answer(&admission, PATHS[0], &review(create(&pod("nginx")))).await;
+    let (status, review) = answer(&admission, Webhook::Binding, &review(create(&pod("nginx")))).await;
     let response = &review["response"];
     assert_eq!((status, &response["allowed"], &response["uid"]), (200, &json!(true), &json!("test-uid")));
     assert!(response["patch"].is_string());
@@ -62,7 +63,7 @@ async fn a_profile_that_comes_a_moment_later_is_waited_for() {
         let world = installed.binding("b", ProfileKind::Seccomp, "web", "nginx");
         admission.observed.send_replace(world.observed);
     };
-    let ((_, review), ()) = tokio::join!(answer(&admission, PATHS[0], &body), late);
+    let ((_, review), ()) = tokio::join!(answer(&admission, Webhook::Binding, &body), late);
     assert!(review["response"]["patch"].is_string(), "{review}");
 }
 
@@ -70,7 +71,7 @@ async fn a_profile_that_comes_a_moment_later_is_waited_for() {
 async fn what_does_not_come_is_not_waited_for_long() {
     let (admission, _) = knowing(bound_to_nothing());
     let begin = Instant::now();
-    let (_, review) = answer(&admission, PATHS[0], &review(create(&pod("nginx")))).await;
+    let (_, review) = answer(&admission, Webhook::Binding, &review(create(&pod("nginx")))).await;
     assert_eq!(begin.elapsed().as_secs(), 2);
     assert_eq!(review["response"]["allowed"], true);
     assert!(review["response"]["patch"].is_null() && review["response"]["warnings"].is_array(), "{review}");
@@ -82,9 +83,9 @@ async fn while_the_cluster_is_not_known_the_failure_policy_decides_about_pods_an
     let observed = Arc::new(watch::Sender::new(Observed::default()));
     let admission = Admission { observed, events, started: Instant::now() };
     let body = review(create(&pod("nginx")));
-    assert_eq!(answer(&admission, PATHS[0], &body).await.0, 503);
-    assert_eq!(answer(&admission, PATHS[1], &body).await.0, 503);
-    assert_eq!(answer(&admission, PATHS[2], &body).await.0, 200);
+    assert_eq!(answer(&admission, Webhook::Binding, &body).await.0, 503);
+    assert_eq!(answer(&admission, Webhook::Recording, &body).await.0, 503);
+    assert_eq!(answer(&admission, Webhook::ExecMetadata, &body).await.0, 200);
 }
 
 #[tokio::test]
@@ -92,9 +93,9 @@ async fn a_dry_run_tells_nothing() {
     let (admission, mut queue) = knowing(World::new().recording("a.b", "SeccompProfile", "Bpf"));
     let mut request = create(&pod("nginx"));
     request["dryRun"] = true.into();
-    answer(&admission, PATHS[1], &review(request)).await;
+    answer(&admission, Webhook::Recording, &review(request)).await;
     assert!(queue.try_recv().is_err());
-    answer(&admission, PATHS[1], &review(create(&pod("nginx")))).await;
+    answer(&admission, Webhook::Recording, &review(create(&pod("nginx")))).await;
     assert_eq!(queue.try_recv().unwrap().reason.as_str(), "NameNotDNSLabel");
 }
 
@@ -163,7 +164,7 @@ fn a_full_request() -> Value {
 
 proptest! {
     #[test]
-    fn no_review_makes_it_panic_and_every_patch_can_be_applied(
+    fn no_review_makes_it_panic_and_every_patch_of_a_pod_can_be_applied(
         changes in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..6), any_value()), 0..4),
     ) {
         let world = a_busy_cluster();
@@ -173,11 +174,15 @@ proptest! {
         }
         let body = review(request.clone());
         let Ok(read) = review::read(&body) else { return Ok(()) };
-        for webhook in PATHS.map(|path| Webhook::at(path).unwrap()) {
+        for webhook in ALL {
             let now = Now { uptime: Duration::ZERO, seconds: 1, random: 7 };
             let decision = decide(webhook, &read.request, &world.observed, &now).unwrap();
             read.answer(&decision).unwrap();
-            if let Verdict::Allowed { patch, .. } = &decision.verdict {
+            let object = &request["object"];
+            let is_pod = object["metadata"].is_object()
+                && object["spec"].is_object()
+                && serde_json::from_value::<Pod>(object.clone()).is_ok();
+            if let (true, Verdict::Allowed { patch, .. }) = (is_pod, &decision.verdict) {
                 json_patch::patch(&mut request["object"].clone(), patch).unwrap();
             }
         }

@@ -6,7 +6,7 @@ use spo_api::ProfileKind;
 
 use super::super::Webhook;
 use super::super::decision::Verdict;
-use super::super::fixture::{World, add_ephemeral, create, delete, patched, pod, update};
+use super::super::fixture::{World, add_ephemeral, create, delete, patched, pod, push, update};
 use super::*;
 
 const SECCOMP: ProfileKind = ProfileKind::Seccomp;
@@ -95,7 +95,7 @@ fn w_op_23_a_change_is_not_forgotten_over_the_containers_that_follow() {
     let world = world(&["web", "db"]).binding("a", SECCOMP, "web", "nginx").binding("b", SECCOMP, "db", "redis");
     let mut two = pod("nginx");
     two["spec"]["initContainers"] = json!([{"name": "init", "image": "redis"}]);
-    two["spec"]["containers"][1] = json!({"name": "other", "image": "busybox"});
+    push(&mut two["spec"]["containers"], json!({"name": "other", "image": "busybox"}));
     let got = bound(&world, &two);
     assert_eq!(*context(&got), json!({"seccompProfile": localhost("operator/web.json")}));
     assert_eq!(got["spec"]["initContainers"][0]["securityContext"]["seccompProfile"], localhost("operator/db.json"));
@@ -114,9 +114,11 @@ fn w_op_23_a_pod_that_exists_is_left_alone(#[case] request: Value) {
 fn w_op_23_a_star_covers_what_no_other_binding_does() {
     let world = world(&["web", "all"]).binding("exact", SECCOMP, "web", "nginx").binding("star", SECCOMP, "all", "*");
     let mut three = pod("nginx");
-    three["spec"]["containers"][1] = json!({"name": "plain", "image": "redis"});
-    three["spec"]["containers"][2] =
-        json!({"name": "own", "image": "redis", "securityContext": {"seccompProfile": {"type": "Unconfined"}}});
+    push(&mut three["spec"]["containers"], json!({"name": "plain", "image": "redis"}));
+    push(
+        &mut three["spec"]["containers"],
+        json!({"name": "own", "image": "redis", "securityContext": {"seccompProfile": {"type": "Unconfined"}}}),
+    );
     let (got, warnings) = world.create(Webhook::Binding, &three);
     assert_eq!(got["spec"]["securityContext"]["seccompProfile"], localhost("operator/all.json"));
     assert_eq!(context(&got)["seccompProfile"], localhost("operator/web.json"));
@@ -240,6 +242,16 @@ fn a_dangling_reference_keeps_no_pod_from_being_created() {
 }
 
 #[test]
+fn a_dangling_reference_refuses_the_pod_where_the_configuration_says_so() {
+    let refuse = json!({"webhook": {"binding": {"missingProfile": "Refuse"}}});
+    let world = World::new().configuration(refuse).binding("b", SECCOMP, "gone", "nginx");
+    let decision = world.decide(Webhook::Binding, create(&pod("nginx")));
+    let message = "ProfileBinding b confines this pod, and there is no SeccompProfile gone".to_owned();
+    assert_eq!(decision.verdict, Verdict::Refused { code: 403, message });
+    assert_eq!(world.decide(Webhook::Binding, create(&pod("redis"))), Decision::allowed(), "others are not concerned");
+}
+
+#[test]
 fn a_profile_without_a_status_refuses_the_pods_that_are_bound_to_it() {
     let world = World::new().profile(SECCOMP, "web", "").binding("b", SECCOMP, "web", "nginx");
     let Verdict::Refused { code, message } = world.decide(Webhook::Binding, create(&pod("nginx"))).verdict else {
@@ -287,8 +299,10 @@ fn an_ephemeral_container_is_bound_when_it_is_added() {
     assert_eq!(got["spec"]["securityContext"], json!({}), "the pod itself cannot be changed");
 
     let mut again = debugged.clone();
-    again["spec"]["ephemeralContainers"][1] =
-        json!({"name": "two", "image": "busybox", "securityContext": {"seccompProfile": {"type": "Unconfined"}}});
+    push(
+        &mut again["spec"]["ephemeralContainers"],
+        json!({"name": "two", "image": "busybox", "securityContext": {"seccompProfile": {"type": "Unconfined"}}}),
+    );
     let got = patched(&again, &world.decide(Webhook::Binding, add_ephemeral(&debugged, &again)));
     assert_eq!(got["spec"]["ephemeralContainers"][0], debugged["spec"]["ephemeralContainers"][0], "it runs already");
     assert_eq!(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::Webhook;
 use super::super::decision::Verdict;
-use super::super::fixture::{World, add_ephemeral, create, patched, pod, update};
+use super::super::fixture::{World, add_ephemeral, create, patched, pod, push, update};
 use super::*;
 
 const VARIABLE_IS_SET: &str = "SPO_EXEC_REQUEST_UID=test-uid";
@@ -53,7 +53,7 @@ fn e4_a_node_debugging_pod_has_it_in_its_first_container() {
     let mut debugger = pod("busybox");
     debugger["spec"]["containers"][0]["env"] = json!([{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "SPO_EXEC_REQUEST_UID", "value": "overwritethis"}]);
-    debugger["spec"]["containers"][1] = json!({"name": "other", "image": "busybox"});
+    push(&mut debugger["spec"]["containers"], json!({"name": "other", "image": "busybox"}));
     let got = patched(&debugger, &decided(create(&debugger)));
     let want = json!([{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "SPO_EXEC_REQUEST_UID", "value": "test-uid"}]);
@@ -81,17 +81,10 @@ fn w_op_36_ephemeral_containers_are_told_by_the_sub_resource() {
 
 #[test]
 fn w_op_24_without_the_prefix_a_command_stays_as_it_is_but_nobody_brings_along_a_uid() {
-    let of = |command: &[&str]| {
-        let body = super::super::fixture::review(exec(command));
-        let review = super::super::review::read(&body).unwrap();
-        super::decide(&review.request, false)
-    };
-    assert_eq!(of(&["ls"]), Decision::allowed());
-    let object = json!({"command": ["env", "SPO_EXEC_REQUEST_UID=overwrite", "ls"]});
-    assert_eq!(
-        patched(&object, &of(&["env", "SPO_EXEC_REQUEST_UID=overwrite", "ls"]))["command"],
-        json!(["env", VARIABLE_IS_SET, "ls"])
-    );
+    let world = World::new().configuration(json!({"webhook": {"execMetadata": {"prefixCommand": false}}}));
+    assert_eq!(world.decide(Webhook::ExecMetadata, exec(&["ls"])), Decision::allowed());
+    let command = command_of(exec(&["env", "SPO_EXEC_REQUEST_UID=overwrite", "ls"]), &world);
+    assert_eq!(command, json!(["env", VARIABLE_IS_SET, "ls"]));
 }
 
 #[rstest]
@@ -105,7 +98,7 @@ fn e4_whatever_goes_wrong_the_request_passes_unchanged(#[case] request: Value) {
     assert_eq!(decided(request), Decision::allowed());
 }
 
-/// Their origin stands in the file.
+/// Their origin: `tests/data/README.md`.
 #[test]
 fn w_op_36_the_vectors_of_the_reference_hold() {
     let vectors: Value = serde_json::from_str(include_str!("../../../tests/data/exec-metadata.json")).unwrap();

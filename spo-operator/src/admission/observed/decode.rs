@@ -10,14 +10,21 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use spo_api::recording::v1::{RecordedKind, Recorder};
-use spo_api::{ProfileKey, ProfileKind, ProfileState};
+use spo_api::{ProfileKey, ProfileKind, ProfileName, ProfileState};
 
 use crate::watch::Slim;
 
 /// An object of which the spec counts.
 pub(crate) type Specified = Slim<Value, IgnoredAny>;
-/// An object of which the status counts.
-pub(crate) type Reported = Slim<IgnoredAny, Value>;
+/// A profile: its status counts, and on which others it builds.
+pub(crate) type Reported = Slim<Base, Value>;
+
+/// The part of a profile's spec that is kept. Only a SelinuxProfile has it.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Base {
+    #[serde(default)]
+    inherit: Value,
+}
 
 /// What is kept of a ProfileBinding.
 #[derive(Debug)]
@@ -48,6 +55,8 @@ pub(crate) struct Recording {
 pub(crate) struct Profile {
     /// `None` until somebody has said how far it has come.
     pub(crate) state: Option<ProfileState>,
+    /// The SelinuxProfiles that it builds on.
+    pub(crate) inherits: Box<[ProfileName]>,
     /// When it was first seen.
     pub(crate) since: Duration,
 }
@@ -104,9 +113,12 @@ pub(super) fn recording(object: Specified) -> Option<Recording> {
 }
 
 /// The record of a profile.
-pub(super) fn profile(object: &Reported, before: Option<&Profile>, now: Duration) -> Profile {
+pub(super) fn profile(object: Reported, before: Option<&Profile>, now: Duration) -> Profile {
     let state = object.status["status"].as_str();
+    let entries = object.spec.inherit.as_array().map(Vec::as_slice).unwrap_or_default();
+    let profiles = entries.iter().filter(|entry| entry["kind"] == ProfileKind::Selinux.as_str());
     Profile {
+        inherits: profiles.filter_map(|entry| entry["name"].as_str()?.parse().ok()).collect(),
         state: state.and_then(|text| ProfileState::BY_RANK.into_iter().find(|state| state.as_str() == text)),
         since: before.map_or(now, |before| before.since),
     }
@@ -215,6 +227,13 @@ mod tests {
     #[case(json!({"status": 7}), None)]
     fn the_state_of_a_profile(#[case] status: Value, #[case] state: Option<ProfileState>) {
         let object = serde_json::from_value(json!({"metadata": {"name": "a"}, "status": status})).unwrap();
-        assert_eq!(profile(&object, None, Duration::ZERO).state, state);
+        assert_eq!(profile(object, None, Duration::ZERO).state, state);
+    }
+
+    #[test]
+    fn what_a_selinux_profile_builds_on_is_kept() {
+        let inherit = json!([{"kind": "System", "name": "container"}, {"kind": "SelinuxProfile", "name": "base"}, 7]);
+        let object = serde_json::from_value(json!({"metadata": {"name": "a"}, "spec": {"inherit": inherit}})).unwrap();
+        assert_eq!(*profile(object, None, Duration::ZERO).inherits, ["base".parse().unwrap()]);
     }
 }

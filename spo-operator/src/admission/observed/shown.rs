@@ -79,7 +79,11 @@ mod tests {
     fn shown(events: impl IntoIterator<Item = Event<&'static str>>) -> Shown<&'static str, usize> {
         let mut shown = Shown::default();
         for event in events {
-            shown.take_in(event, |name| Some(*name), |_, before| Some(before.map_or(1, |times| times + 1)));
+            shown.take_in(
+                event,
+                |name| Some(*name),
+                |_, before: Option<&usize>| Some(before.map_or(1, |times| *times + 1)),
+            );
         }
         shown
     }

@@ -6,7 +6,7 @@ use spo_api::ProfileKind;
 
 use super::super::Webhook;
 use super::super::decision::Verdict;
-use super::super::fixture::{NAMESPACE, World, create, delete, patched, pod, update};
+use super::super::fixture::{NAMESPACE, World, create, delete, patched, pod, push, update};
 use super::*;
 
 /// A cluster in which system calls can be recorded from the log.
@@ -70,7 +70,7 @@ fn only_named_containers_are_recorded() {
     let spec =
         json!({"kind": "SeccompProfile", "recorder": "Logs", "podSelector": {}, "containers": ["side", "other"]});
     let mut two = pod("nginx");
-    two["spec"]["containers"][1] = json!({"name": "side", "image": "busybox"});
+    push(&mut two["spec"]["containers"], json!({"name": "side", "image": "busybox"}));
     let (got, decision) = admitted(&world().recording_with("rec", spec), &two);
     assert_eq!(annotations(&got), [("io.containers.trace-logs/side", "rec_side_ccccc_1700000000")]);
     assert_eq!(got["spec"]["containers"][0], two["spec"]["containers"][0]);
@@ -296,6 +296,6 @@ fn a_pod_for_windows_is_not_recorded() {
 
 #[test]
 fn what_is_no_pod_is_refused() {
-    let decision = World::new().decide(Webhook::Recording, create(&json!([])));
+    let decision = World::new().decide(Webhook::Recording, create(&json!("pod")));
     assert!(matches!(decision.verdict, Verdict::Refused { code: 400, .. }), "{decision:?}");
 }
