@@ -4,15 +4,15 @@
 //! goes through, each arrow one function:
 //!
 //! ```text
-//! SeccompProfileSpec ──┐
-//! SelinuxProfileSpec ──┤
-//! RawSelinuxProfileSpec ┼─ parse ─> Profile ─ check ─> Checked ─ render ─> Artifact ─ Host::apply ─> Outcome
-//! AppArmorProfileSpec ─┘               │        │
-//!                   configuration ─ Policy ─────┘
+//! SeccompProfileSpec ────┐
+//! SelinuxProfileSpec ────┤
+//! RawSelinuxProfileSpec ─┼─ parse ─> Profile ─ check ─> Checked ─ render ─> Artifact ─ Host::apply ─> Outcome
+//! AppArmorProfileSpec ───┘                      │
+//! configuration ──────────────────────> Policy ─┘
 //!
-//! runtime-spec JSON ─ seccomp::parse_oci ─> seccomp::Profile ─ seccomp::resolve ─> with the entries of its bases
-//!                                               ├─ seccomp::compile ─> Program (what the kernel runs)
-//!                                               └─ seccomp::evaluate ─> Verdict
+//! runtime-spec JSON ─ seccomp::parse_oci ─> seccomp::Profile ─ seccomp::resolve ─> the same with the entries of its bases
+//!                                                ├─ seccomp::compile ─> Program (what the kernel runs)
+//!                                                └─ seccomp::evaluate ─> Verdict
 //! text in CIL ─ selinux::cil::parse ─> Node
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! What the modules' own compilers say of what is rendered: `secilc` of libsepol, and AppArmor's parser.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -13,13 +13,14 @@ fn rendered<S: Spec + serde::de::DeserializeOwned>(spec: Value) -> String {
     String::from_utf8(render(&check(&profile, &Policy::default()).unwrap()).bytes).unwrap()
 }
 
-/// Whether a program is there; says that the test is skipped otherwise.
-fn has(program: &str) -> bool {
-    let there = Command::new(program).arg("--help").output().is_ok();
-    if !there {
+/// Where a program is; says that the test is skipped if it is nowhere.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = ["/usr/bin", "/usr/sbin", "/sbin"].iter().map(|folder| Path::new(folder).join(program));
+    let found = path.into_iter().find(|path| path.exists());
+    if found.is_none() {
         println!("skipped: {program} is not installed");
     }
-    there
+    found
 }
 
 /// Compiles a module with the smallest policy that it can be a part of, and says what is wrong.
@@ -39,7 +40,7 @@ fn secilc(module: &str) -> Result<(), String> {
 
 #[test]
 fn modules_of_selinux_profiles_compile() {
-    if !has("secilc") {
+    if find("secilc").is_none() {
         return;
     }
     use spo_api::selinux::v1::SelinuxProfileSpec;
@@ -56,7 +57,7 @@ fn modules_of_selinux_profiles_compile() {
 
 #[test]
 fn w_op_25_modules_of_raw_profiles_compile() {
-    if !has("secilc") {
+    if find("secilc").is_none() {
         return;
     }
     use spo_api::raw_selinux::v1::RawSelinuxProfileSpec;
@@ -77,7 +78,7 @@ fn w_op_25_modules_of_raw_profiles_compile() {
 /// What our reader and its judgement rely on: if libsepol changes its mind, these say so.
 #[test]
 fn w_op_25_libsepol_reads_what_we_take_it_to_read() {
-    if !has("secilc") {
+    if find("secilc").is_none() {
         return;
     }
     let compiles = |inside: &str| secilc(&format!("(block web (blockinherit container)\n{inside}\n)")).is_ok();
@@ -95,9 +96,7 @@ fn w_op_25_libsepol_reads_what_we_take_it_to_read() {
 
 #[test]
 fn texts_of_apparmor_profiles_parse() {
-    if !has("apparmor_parser") {
-        return;
-    }
+    let Some(parser) = find("apparmor_parser") else { return };
     if !Path::new("/etc/apparmor.d/abstractions/base").exists() {
         println!("skipped: the abstractions that come with apparmor_parser are not there");
         return;
@@ -123,8 +122,7 @@ fn texts_of_apparmor_profiles_parse() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("web");
         std::fs::write(&file, rendered::<AppArmorProfileSpec>(spec)).unwrap();
-        let output =
-            Command::new("apparmor_parser").args(["--skip-kernel-load", "--skip-cache"]).arg(&file).output().unwrap();
+        let output = Command::new(&parser).args(["--skip-kernel-load", "--skip-cache"]).arg(&file).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

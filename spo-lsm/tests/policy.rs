@@ -48,6 +48,20 @@ fn what_is_denied_comes_on_top_of_what_is_built_in() {
 }
 
 #[test]
+fn what_is_allowed_is_taken_out_unless_it_is_denied_too() {
+    let denied = options(json!({
+        "allowedTypes": ["shadow_t", "kmem_t", "a_t"], "deniedTypes": ["kmem_t"],
+        "allowedClasses": ["capability"],
+        "allowedPermissions": ["mounton"], "deniedPermissions": ["mounton"],
+    }))
+    .selinux
+    .denied;
+    assert!(!denied.types.contains("shadow_t") && denied.types.contains("kmem_t") && denied.types.contains("kernel_t"));
+    assert!(!denied.classes.contains("capability") && denied.classes.contains("capability2"));
+    assert!(denied.permissions.contains("mounton"));
+}
+
+#[test]
 fn raw_profiles_can_be_switched_off() {
     assert!(policy(json!({"selinux": {"enable": true}})).selinux.raw);
     assert!(!policy(json!({"selinux": {"enable": true, "enableRawSelinuxProfiles": false}})).selinux.raw);

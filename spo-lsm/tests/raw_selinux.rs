@@ -301,7 +301,7 @@ fn what_only_surprises_is_a_warning(#[case] text: &str, #[case] expected: &str) 
 }
 
 #[test]
-fn the_module_is_the_text_indented_in_a_block_that_nothing_in_it_ends() {
+fn w_nd_14_the_module_is_the_text_indented_in_a_block_named_as_the_profile() {
     let text = "\n(blockinherit container)\r\n\n  ;;* lms 1 x  \n(type mine) ; )";
     let module = "(block web\n    (blockinherit container)\n\n      ;;* lms 1 x\n    (type mine) ; )\n)\n";
     assert_eq!(checked(text, &Policy::default()).unwrap(), module);

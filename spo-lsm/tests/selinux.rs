@@ -118,7 +118,7 @@ fn names_are_those_of_the_reference() {
 #[case::label(json!({"allow": {"a b": {"file": ["read"]}}}), "spec.allow[a b]: \"a b\" is no label: one word")]
 #[case::class(json!({"allow": {"a_t": {"fi)le": ["read"]}}}), "spec.allow[a_t][fi)le]: \"fi)le\" is no class")]
 #[case::permission(json!({"allow": {"a_t": {"file": ["read", "x)"]}}}), "spec.allow[a_t][file][1]: \"x)\" is no permission")]
-#[case::long_label(json!({"allow": {"a".repeat(256): {"file": ["read"]}}}), &format!("spec.allow[{}]: a label of 256 bytes", "a".repeat(256)))]
+#[case::long_label(json!({"allow": {"a".repeat(256): {"file": ["read"]}}}), "spec.allow: a label of 256 bytes; at most 255")]
 #[case::system(json!({"inherit": [{"name": "x) (user"}]}), "spec.inherit[0].name: \"x) (user\" is no policy")]
 #[case::itself(json!({"inherit": [{"kind": "SelinuxProfile", "name": "web"}]}), "spec.inherit[0].name: a profile cannot inherit itself")]
 #[case::no_name(json!({"inherit": [{"kind": "SelinuxProfile", "name": "A"}]}), "spec.inherit[0].name: \"A\" is not a DNS-1123")]

@@ -172,7 +172,7 @@ fn other_module(kind: ProfileKind) -> HostError {
         ProfileKind::AppArmor => "AppArmor",
     };
     HostError::Unsupported(Unsupported {
-        reason: format!("a {kind} is for {module}, and this host installs profiles of seccomp only"),
+        reason: format!("{kind} is for {module}, and this host installs profiles of seccomp only"),
         next_step: "see what it would be with `spo-node render`, and load that with the module's own tools".to_owned(),
     })
 }

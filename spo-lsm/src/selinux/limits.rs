@@ -45,9 +45,13 @@ impl Limits {
         if let Some(profiles) = &options.allowed_system_profiles {
             limits.system_profiles = profiles.iter().cloned().collect();
         }
-        adjust(&mut limits.denied.types, None, options.denied_types.as_deref());
-        adjust(&mut limits.denied.classes, None, options.denied_classes.as_deref());
-        adjust(&mut limits.denied.permissions, None, options.denied_permissions.as_deref());
+        adjust(&mut limits.denied.types, options.allowed_types.as_deref(), options.denied_types.as_deref());
+        adjust(&mut limits.denied.classes, options.allowed_classes.as_deref(), options.denied_classes.as_deref());
+        adjust(
+            &mut limits.denied.permissions,
+            options.allowed_permissions.as_deref(),
+            options.denied_permissions.as_deref(),
+        );
         limits
     }
 }

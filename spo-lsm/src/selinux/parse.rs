@@ -95,12 +95,10 @@ fn rules(spec: &SelinuxProfileSpec, path: &FieldPath, found: &mut Findings) -> R
         return rules;
     }
     for (label, classes) in allow {
-        let path = path.key(label);
-        if label != SELF && !is_word(label) {
-            found.refuse(path.clone(), not_a_word("label", label));
-        }
+        let Some(path) = entry("label", label, path, found) else { continue };
         for (class, permissions) in classes {
-            let permissions = class_rule(class, permissions, &path.key(class), found);
+            let Some(path) = entry("class", class, &path, found) else { continue };
+            let permissions = permissions_of(permissions, &path, found);
             if !permissions.is_empty() {
                 rules.entry(label.clone()).or_default().insert(class.clone(), permissions);
             }
@@ -109,10 +107,20 @@ fn rules(spec: &SelinuxProfileSpec, path: &FieldPath, found: &mut Findings) -> R
     rules
 }
 
-fn class_rule(class: &str, permissions: &[String], path: &FieldPath, found: &mut Findings) -> BTreeSet<String> {
-    if !is_word(class) {
-        found.refuse(path.clone(), not_a_word("class", class));
+/// The path of the entry `name` of the map at `path`. One that is too long for a path is refused here, with all that is in it.
+fn entry(what: &str, name: &str, path: &FieldPath, found: &mut Findings) -> Option<FieldPath> {
+    if name.len() > MAX_NAME_BYTES {
+        found.refuse(path.clone(), not_a_word(what, name));
+        return None;
     }
+    let path = path.key(name);
+    if !is_word(name) && !(what == "label" && name == SELF) {
+        found.refuse(path.clone(), not_a_word(what, name));
+    }
+    Some(path)
+}
+
+fn permissions_of(permissions: &[String], path: &FieldPath, found: &mut Findings) -> BTreeSet<String> {
     if permissions.is_empty() {
         found.warn(path.clone(), "has no permissions, so it permits nothing and is left out");
     }
