@@ -23,6 +23,9 @@ mod x86_64;
 /// The bit that tells a call of [`Abi::X32`] from one of [`Abi::X86_64`]: the kernel gives both the same architecture.
 pub const X32_BIT: u32 = 0x4000_0000;
 
+/// The number of no call, -1: what a tracer puts in place of a call that it skips. It has [`X32_BIT`] too, but is none of x32's.
+pub const NO_CALL: u32 = u32::MAX;
+
 /// `AUDIT_ARCH_*` of the kernel's `linux/audit.h`: the ELF machine, and bits for 64-bit and little endian.
 mod audit {
     const BITS_64: u32 = 0x8000_0000;
@@ -115,10 +118,11 @@ impl Abi {
         }
     }
 
-    /// The ABI of a call, from what the kernel reports with it.
+    /// The ABI of a call, from what the kernel reports with it. [`NO_CALL`] is one of the architecture's own; other numbers that are
+    /// negative count for x32, as libseccomp has it.
     pub const fn from_audit(audit_arch: u32, number: u32) -> Option<Self> {
         match audit_arch {
-            audit::X86_64 if number & X32_BIT != 0 => Some(Self::X32),
+            audit::X86_64 if number >= X32_BIT && number != NO_CALL => Some(Self::X32),
             audit::X86_64 => Some(Self::X86_64),
             audit::I386 => Some(Self::X86),
             audit::AARCH64 => Some(Self::Aarch64),
@@ -238,6 +242,10 @@ mod tests {
         assert_eq!((Abi::X86_64.audit_arch(), Abi::X86.audit_arch()), (0xc000_003e, 0x4000_0003));
         assert_eq!(Abi::Aarch64.audit_arch(), 0xc000_00b7);
         assert_eq!(Abi::from_audit(0x4000_0028, 1), None);
+        assert_eq!(Abi::from_audit(Abi::X86_64.audit_arch(), NO_CALL), Some(Abi::X86_64));
+        for negative in [1 << 31, NO_CALL - 1] {
+            assert_eq!(Abi::from_audit(Abi::X86_64.audit_arch(), negative), Some(Abi::X32));
+        }
         assert_eq!(Abi::from_arch(Arch::Native, Abi::Aarch64), Some(Abi::Aarch64));
         assert_eq!(Abi::from_arch(Arch::Arm, Abi::Aarch64), None);
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
 
 use serde_json::{Value, json};
-use spo_api::syscalls::{Abi, X32_BIT};
+use spo_api::syscalls::{Abi, NO_CALL, X32_BIT};
 use spo_lsm::seccomp::{Call, Effect, Profile, Verdict, compile, compile_notifying, evaluate};
 
 mod common;
@@ -45,6 +45,16 @@ fn x32_is_told_by_its_bit() {
     assert_eq!(verdict(&with, &x32("execve")), Effect::Allow);
     // 59 is execve on x86_64 and something else with the bit.
     assert_eq!(verdict(&with, &Call { abi: Abi::X32, nr: X32_BIT + 59, args: [0; 6] }), Effect::Errno(None));
+}
+
+#[test]
+fn the_number_of_no_call_meets_the_default_action_and_does_not_kill() {
+    let allow = json!([{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]);
+    for architectures in [&["SCMP_ARCH_X86_64"][..], &["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]] {
+        let profile = profile(architectures, allow.clone());
+        let none = Call { abi: Abi::X86_64, nr: NO_CALL, args: [0; 6] };
+        assert_eq!(verdict(&profile, &none), Effect::Errno(None), "{architectures:?}");
+    }
 }
 
 #[test]
@@ -147,8 +157,8 @@ fn jumps_longer_than_a_comparison_reaches_arrive() {
 fn every_number_meets_what_the_evaluator_says() {
     let names: Vec<&str> = Abi::X86_64.calls().step_by(3).map(|(_, name)| name).collect();
     let profile = common::allowing(&names);
-    for nr in (0..1000).chain([X32_BIT - 1, X32_BIT, u32::MAX]) {
-        let abi = if nr & X32_BIT == 0 { Abi::X86_64 } else { Abi::X32 };
+    for nr in (0..1000).chain([X32_BIT - 1, X32_BIT, 1 << 31, NO_CALL - 1, NO_CALL]) {
+        let abi = Abi::from_audit(Abi::X86_64.audit_arch(), nr).unwrap();
         verdict(&profile, &Call { abi, nr, args: [0; 6] });
     }
 }

@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use spo_api::seccomp::Arch;
-use spo_api::syscalls::Abi;
+use spo_api::syscalls::{Abi, NO_CALL, X32_BIT};
 use spo_lsm::seccomp::{Call, Condition, Effect, Entry, Instruction, Profile, Test, compile, evaluate, parse_oci};
 
 mod common;
@@ -60,6 +60,9 @@ const VALUES: &[u64] = &[
     u64::MAX - 1,
     u64::MAX,
 ];
+/// Numbers around the ends of the tables, in their gaps, and negative ones.
+const NAMELESS: &[u32] =
+    &[222, 250, 335, 400, 511, 512, 520, 547, 548, 600, 9999, X32_BIT - 1, X32_BIT, 1 << 31, NO_CALL - 1, NO_CALL];
 const REFUSALS: &[&str] = &["SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"];
 const OPERATORS: &[&str] =
     &["SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ"];
@@ -95,10 +98,20 @@ fn document() -> impl Strategy<Value = Value> {
         .prop_map(|(default, architectures, entries)| json!({"defaultAction": default, "architectures": architectures, "syscalls": entries}))
 }
 
+/// The architecture and number of a call: mostly one with a name that profiles have, at times one without any.
+fn number() -> impl Strategy<Value = (Abi, u32)> {
+    let abi = || prop::sample::select(vec![Abi::X86_64, Abi::X86, Abi::X32]);
+    let named = (abi(), prop::sample::select(NAMES))
+        .prop_map(|(abi, name)| (abi, abi.number(name).or(abi.number("write")).unwrap()));
+    let nameless = (abi(), prop::sample::select(NAMELESS)).prop_map(|(abi, number)| {
+        let number = if abi == Abi::X32 { number | X32_BIT } else { number };
+        (Abi::from_audit(abi.audit_arch(), number).unwrap(), number)
+    });
+    prop_oneof![5 => named, 1 => nameless]
+}
+
 fn calls() -> impl Strategy<Value = Vec<Call>> {
-    let abi = prop::sample::select(vec![Abi::X86_64, Abi::X86, Abi::X32]);
-    let call = (abi, prop::sample::select(NAMES), prop::array::uniform6(value())).prop_map(|(abi, name, mut args)| {
-        let nr = abi.number(name).or(abi.number("write")).unwrap();
+    let call = (number(), prop::array::uniform6(value())).prop_map(|((abi, nr), mut args)| {
         if abi == Abi::X86 {
             // The kernel has only the lower halves of the registers of a 32-bit program.
             args = args.map(|arg| arg & 0xffff_ffff);
@@ -212,6 +225,7 @@ fn cases(count: usize) -> impl Iterator<Item = (Profile, Vec<Call>)> {
 ///
 /// * Several conditional rules for one call, unless all are EQ on one argument: its tree merges comparisons that look alike, so that an
 ///   answer depends on unrelated rules, and some trees it never finishes building.
+/// * Beside x32, where the first rule is for a call that x86_64 does not have: it forgets to load the number, and compares another word.
 /// * On 32-bit ABIs, LE is compiled from a flag that is not initialised, and a value outside its mask is compared all the same.
 fn ambiguous(profile: &Profile) -> bool {
     let narrow = profile.architectures().iter().any(|arch| matches!(arch, Arch::X86 | Arch::X32));
@@ -235,14 +249,18 @@ fn ambiguous(profile: &Profile) -> bool {
         let first = rules[0][0].argument;
         rules.iter().all(|rule| matches!(rule[..], [Condition { argument, test: Test::Equal(_) }] if argument == first))
     };
-    profile.entries().iter().flat_map(Entry::conditions).any(odd)
+    let foreign = |name: &String| Abi::X86_64.number(name).is_none();
+    let forgets =
+        profile.architectures().contains(&Arch::X32) && profile.entries().iter().flat_map(Entry::names).any(foreign);
+    forgets
+        || profile.entries().iter().flat_map(Entry::conditions).any(odd)
         || rules.values().any(|rules| rules.len() > 1 && !one_argument(rules))
 }
 
 #[test]
 fn ten_thousand_random_calls_meet_what_libseccomp_answers() {
     let (mut compared, mut refused) = (0, 0);
-    for (profile, calls) in cases(900).filter(|(profile, _)| !ambiguous(profile)) {
+    for (profile, calls) in cases(1500).filter(|(profile, _)| !ambiguous(profile)) {
         let Ok(theirs) = oracle(&profile) else {
             // runc would not start the container; whoever wrote the profile was told.
             let told = profile.warnings().iter().any(|warning| warning.reason.contains("another action"));
@@ -314,7 +332,7 @@ fn every_call_that_libseccomp_knows_is_in_our_tables() {
     let tables = [
         (ScmpArch::X8664, Abi::X86_64, 0),
         (ScmpArch::X86, Abi::X86, 0),
-        (ScmpArch::X32, Abi::X32, spo_api::syscalls::X32_BIT),
+        (ScmpArch::X32, Abi::X32, X32_BIT),
         (ScmpArch::Aarch64, Abi::Aarch64, 0),
     ];
     for (arch, abi, base) in tables {

@@ -146,6 +146,24 @@ fn the_runtime_specification_has_a_default_error_and_wider_numbers() {
 }
 
 #[test]
+fn null_is_nothing_as_for_the_runtimes_that_write_it() {
+    let document = json!({
+        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": null, "architectures": null, "flags": null, "listenerPath": null,
+        "syscalls": [
+            {"names": ["read"], "action": "SCMP_ACT_ALLOW", "errnoRet": null, "args": null},
+            {"names": null, "action": "SCMP_ACT_LOG"},
+            {"names": ["clone"], "action": "SCMP_ACT_LOG", "args": [{"index": 0, "value": null, "valueTwo": null, "op": "SCMP_CMP_EQ"}]},
+        ],
+    });
+    let profile = common::oci(&document);
+    assert_eq!(profile.architectures(), []);
+    let entry = |at: usize| (profile.entries()[at].names().len(), profile.entries()[at].conditions().len());
+    assert_eq!([entry(0), entry(1), entry(2)], [(1, 0), (0, 0), (1, 1)]);
+    assert_eq!(profile.entries()[2].conditions()[0].to_string(), "arg0 == 0x0");
+    assert!(common::oci(&json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": null})).entries().is_empty());
+}
+
+#[test]
 fn entries_that_container_engines_apply_to_some_machines_only_are_not_read_as_unconditional() {
     let document = json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
         {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}, "excludes": {}},

@@ -5,7 +5,7 @@
 //!
 //! A filter is made from its end (see `assemble`), so that what follows is said before what leads to it.
 
-use spo_api::syscalls::{Abi, X32_BIT};
+use spo_api::syscalls::{Abi, NO_CALL, X32_BIT};
 
 use super::assemble::{Code, Label};
 use super::bpf::{Compare, Program, data};
@@ -82,7 +82,12 @@ impl Code {
         let of = |code: &mut Self, abi: Abi| {
             if abis.contains(&abi) { code.search(profile, abi) } else { code.answer(UNCOVERED) }
         };
-        let x32 = of(self, Abi::X32);
+        let mut x32 = of(self, Abi::X32);
+        if !abis.contains(&Abi::X32) {
+            // The number that is none has the bit too. Killing for it would kill what a tracer makes skip a call.
+            let default = self.answer(profile.default_effect);
+            x32 = self.compare(Compare::Equal, NO_CALL, default, x32);
+        }
         let x86_64 = of(self, Abi::X86_64);
         let told = self.compare(Compare::GreaterEqual, X32_BIT, x32, x86_64);
         self.load(data::NUMBER, told)

@@ -1,6 +1,6 @@
 //! Profiles in the format of the OCI runtime specification, as runtimes read them and `spoc run` accepts them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use spo_api::seccomp::{Action, Arch, Flag, Operator};
 use spo_api::{FieldPath, ProfileName, Violation};
@@ -55,13 +55,13 @@ pub fn parse_oci(name: ProfileName, json: &[u8]) -> Result<Profile, OciError> {
 struct Document {
     default_action: Action,
     default_errno_ret: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     architectures: Vec<Arch>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     flags: Vec<Flag>,
     listener_path: Option<String>,
     listener_metadata: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     syscalls: Vec<DocumentEntry>,
     arch_map: Option<Value>,
 }
@@ -69,11 +69,11 @@ struct Document {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DocumentEntry {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     names: Vec<String>,
     action: Action,
     errno_ret: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     args: Vec<DocumentArg>,
     includes: Option<Value>,
     excludes: Option<Value>,
@@ -83,11 +83,16 @@ struct DocumentEntry {
 #[serde(rename_all = "camelCase")]
 struct DocumentArg {
     index: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     value: i128,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     value_two: i128,
     op: Operator,
+}
+
+/// Runtimes are written in Go, for which null is a list without elements, or a zero, and which writes it for them.
+fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Document {
