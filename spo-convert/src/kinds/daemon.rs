@@ -34,15 +34,18 @@ const SELINUX: &[Field] = &[
     choice("enable"),
     choice("enableRawSelinuxProfiles"),
     text("typeTag"),
-    group(
-        "options",
-        &[
-            texts("allowedSystemProfiles"),
-            texts("deniedTypes").only_v1(),
-            texts("deniedClasses").only_v1(),
-            texts("deniedPermissions").only_v1(),
-        ],
-    ),
+    group("options", SELINUX_OPTIONS),
+    text("customTemplatesConfigMap"),
+];
+
+const SELINUX_OPTIONS: &[Field] = &[
+    texts("allowedSystemProfiles"),
+    texts("deniedTypes").only_v1(),
+    texts("deniedClasses").only_v1(),
+    texts("deniedPermissions").only_v1(),
+    texts("allowedTypes").only_v1(),
+    texts("allowedClasses").only_v1(),
+    texts("allowedPermissions").only_v1(),
 ];
 
 const ENRICHER: &[Field] = &[
@@ -65,16 +68,16 @@ const JSON_ENRICHER: &[Field] = &[
 
 const WEBHOOK: &[Field] = &[
     choice("staticConfig"),
-    list_by(
-        "name",
-        "options",
-        &[
-            text("name"),
-            text("failurePolicy").given(),
-            object("namespaceSelector", SELECTOR),
-            object("objectSelector", SELECTOR),
-        ],
-    ),
+    list_by("name", "options", WEBHOOK_OPTIONS),
+    object("binding", &[text("missingProfile")]).only_v1(),
+    object("execMetadata", &[choice("prefixCommand")]).only_v1(),
+];
+
+const WEBHOOK_OPTIONS: &[Field] = &[
+    text("name"),
+    text("failurePolicy").given(),
+    object("namespaceSelector", SELECTOR),
+    object("objectSelector", SELECTOR),
 ];
 
 const SCHEDULING: &[Field] =
