@@ -276,6 +276,18 @@ mod tests {
     }
 
     #[test]
+    fn a_word_of_a_megabyte_resembles_nothing() {
+        let found = violations(with(json!({"defaultAction": "SCMP_ACT_LOG", "x".repeat(1 << 20): 1})));
+        assert!(found[0].contains("unknown field; known here: "));
+    }
+
+    #[test]
+    fn as_many_mistakes_are_told_as_anybody_reads() {
+        let spec: Map<String, Value> = (0..100_000).map(|at| (format!("x{at}"), json!(1))).collect();
+        assert_eq!(violations(with(spec.into())).len(), MAX_VIOLATIONS);
+    }
+
+    #[test]
     fn metadata_is_checked_too() {
         let object = json!({"metadata": {"nmae": "web", "labels": {"spo.x-k8s.io/partial": true}}, "spce": {}, "spec": {"defaultAction": "SCMP_ACT_LOG"}});
         let mut found = violations(object);

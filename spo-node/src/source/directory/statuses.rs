@@ -275,8 +275,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.yaml"), "no: [").unwrap();
         fs::write(folder.path().join("b.yaml"), "kind: Pod").unwrap();
+        fs::File::create(folder.path().join("c.yaml")).unwrap().set_len(1 << 40).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join("d.yaml"), rustix::fs::Mode::RUSR).unwrap();
         let statuses = Statuses::open(folder.path(), "node1").unwrap();
         assert_eq!(statuses.held().count(), 0);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
     }
 }
