@@ -14,7 +14,7 @@ const MUTATIONS: u64 = 2000;
 /// An input makes it panic, or there is no corpus.
 pub fn check_corpus(target: &str, run: fn(&[u8])) {
     for (path, data) in inputs(target) {
-        if catch_unwind(|| run(&data)).is_err() {
+        if catch_unwind(|| crate::run(run, &data)).is_err() {
             panic!("{} makes the target fail; see it again by {}", path.display(), command(target, &path));
         }
     }
@@ -28,7 +28,7 @@ pub fn check_mutations(target: &str, run: fn(&[u8])) {
     let inputs: Vec<Vec<u8>> = inputs(target).into_iter().map(|(_, data)| data).collect();
     for seed in 0..MUTATIONS {
         let data = Mutator::new(seed).mutate(&inputs);
-        if catch_unwind(|| run(&data)).is_err() {
+        if catch_unwind(|| crate::run(run, &data)).is_err() {
             let path = keep(target, &format!("mutation-{seed}"), &data);
             panic!("a mutation makes the target fail; see it again by {}", command(target, &path));
         }

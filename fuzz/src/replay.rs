@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Runs a target on the files that the command line names. A panic is not caught: its backtrace is what is wanted.
-pub fn replay(run: fn(&[u8])) -> ExitCode {
+pub fn replay(target: fn(&[u8])) -> ExitCode {
     let files: Vec<_> = std::env::args_os().skip(1).collect();
     if files.is_empty() {
         return complain("give files to run the target on: those in fuzz/corpus or fuzz/artifacts, or any other");
     }
     for file in files {
         match std::fs::read(&file) {
-            Ok(data) => run(&data),
+            Ok(data) => crate::run(target, &data),
             Err(error) => return complain(&format!("cannot read {}: {error}", file.display())),
         }
     }
