@@ -28,19 +28,9 @@ impl Findings {
         self.violations.add(|| Violation::new(path, reason));
     }
 
-    /// As [`Findings::refuse`], for what there may be millions of: it is written only if it is read.
-    pub(crate) fn refuse_with(&mut self, violation: impl FnOnce() -> Violation) {
-        self.violations.add(violation);
-    }
-
     /// Something that may not be meant as it is written.
     pub(crate) fn warn(&mut self, path: FieldPath, reason: impl Into<String>) {
         self.warnings.add(|| Violation::new(path, reason));
-    }
-
-    /// As [`Findings::warn`], for what there may be millions of.
-    pub(crate) fn warn_with(&mut self, warning: impl FnOnce() -> Violation) {
-        self.warnings.add(warning);
     }
 
     /// Something that may keep a container from starting.

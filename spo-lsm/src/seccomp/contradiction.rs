@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use spo_api::{FieldPath, Violation};
 
-<<<<<<< HEAD
 use super::{Condition, Entry, Profile};
+use crate::findings::Findings;
 
 /// Enough to see what is wrong; a status has no room for thousands.
 const MAX_FINDINGS: usize = 32;
@@ -17,14 +17,16 @@ const MAX_FINDINGS: usize = 32;
 const MAX_COMPARISONS: usize = 1 << 14;
 
 #[derive(Default)]
-pub(super) struct Contradictions {
-    pub(super) violations: Vec<Violation>,
-    pub(super) warnings: Vec<Violation>,
+struct Contradictions {
+    violations: Vec<Violation>,
+    warnings: Vec<Violation>,
 }
 
 /// What the entries of `profile` do to each other; `root` is the path of the list.
-pub(super) fn find(profile: &Profile, root: &FieldPath) -> Contradictions {
-    Search::run(profile, root).found
+pub(super) fn find(profile: &Profile, root: &FieldPath, found: &mut Findings) {
+    let Contradictions { violations, warnings } = Search::run(profile, root).found;
+    violations.into_iter().for_each(|violation| found.refuse(violation.path, violation.reason));
+    warnings.into_iter().for_each(|warning| found.warn(warning.path, warning.reason));
 }
 
 struct Search<'a> {
@@ -114,13 +116,6 @@ impl<'a> Search<'a> {
 
 /// Which entries name a call.
 fn by_name(profile: &Profile) -> BTreeMap<&str, Vec<usize>> {
-=======
-use super::{Entry, Profile};
-use crate::findings::Findings;
-
-/// What the entries of `profile` do to each other; `root` is the path of the list.
-pub(super) fn find(profile: &Profile, root: &FieldPath, found: &mut Findings) {
->>>>>>> fuzz
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, entry) in profile.entries.iter().enumerate() {
         for name in &entry.names {
@@ -130,67 +125,10 @@ pub(super) fn find(profile: &Profile, root: &FieldPath, found: &mut Findings) {
             }
         }
     }
-<<<<<<< HEAD
     by_name
 }
 
 fn sorted(entry: &Entry) -> Vec<Condition> {
-=======
-    for (name, entries) in by_name.into_iter().filter(|(_, entries)| entries.len() > 1) {
-        pairs(profile, name, &entries, root, found);
-    }
-}
-
-fn pairs(profile: &Profile, name: &str, entries: &[usize], root: &FieldPath, found: &mut Findings) {
-    for (position, &later) in entries.iter().enumerate() {
-        for &earlier in &entries[..position] {
-            let (first, second) = (&profile.entries[earlier], &profile.entries[later]);
-            if first.effect.same_as(second.effect) {
-                continue;
-            }
-            match judge(profile, first, second) {
-                None => {}
-                Some(Clash::Refused) => found.refuse_with(|| {
-                    let reason = format!(
-                        "contradictory argument rules: {name} has another action under the same conditions in {}",
-                        root.index(earlier)
-                    );
-                    Violation::new(root.index(later), reason)
-                }),
-                Some(Clash::Warned(reason)) => found.warn_with(|| {
-                    let reason = format!("{name} is also in {} with another action: {reason}", root.index(earlier));
-                    Violation::new(root.index(later), reason)
-                }),
-            }
-        }
-    }
-}
-
-enum Clash {
-    Refused,
-    Warned(&'static str),
-}
-
-/// What two entries with different effects for one call do to each other.
-fn judge(profile: &Profile, first: &Entry, second: &Entry) -> Option<Clash> {
-    if first.effect.same_as(profile.default_effect) || second.effect.same_as(profile.default_effect) {
-        // An exception from a rule, written as one reads it; but it is not how runtimes read it.
-        return overlap(first, second)
-            .then_some(Clash::Warned("the one whose action is the default action does nothing"));
-    }
-    match (first.conditions.is_empty(), second.conditions.is_empty()) {
-        (true, true) => Some(Clash::Warned("the first one decides")),
-        (true, false) | (false, true) => Some(Clash::Warned("the one without conditions decides alone")),
-        (false, false) if sorted(first) == sorted(second) => Some(Clash::Refused),
-        (false, false) if overlap(first, second) => {
-            Some(Clash::Warned("where both apply, the runtime chooses; the more restrictive one is counted on"))
-        }
-        (false, false) => None,
-    }
-}
-
-fn sorted(entry: &Entry) -> Vec<super::Condition> {
->>>>>>> fuzz
     let mut conditions = entry.conditions.clone();
     conditions.sort_unstable();
     conditions
@@ -267,7 +205,7 @@ mod tests {
     fn two_entries_that_contradict_each_other_are_found_behind_a_first_that_does_not() {
         let mut profile = profile(|at| equal(at.min(1)));
         profile.entries.truncate(3);
-        let found = find(&profile, &FieldPath::new("list"));
+        let found = Search::run(&profile, &FieldPath::new("list")).found;
         let reasons: Vec<String> = found.violations.iter().map(ToString::to_string).collect();
         assert_eq!(reasons.len(), SHARED.len());
         assert!(reasons[0].starts_with("list[2]: ") && reasons[0].ends_with("list[1]"), "{reasons:?}");
