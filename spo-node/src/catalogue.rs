@@ -10,15 +10,22 @@ use spo_api::{ProfileKey, ProfileKind, Violation};
 use spo_lsm::seccomp::{Base, LookupError, ResolveError, resolve};
 use spo_lsm::{Artifact, Checked, Digest, Policy, Profile, check, render};
 
-use crate::source::{Change, Desired, Want};
+use crate::source::{Change, Desired, Permitted, Want};
 use crate::status::list;
 
 /// All desired profiles.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Catalogue {
     entries: BTreeMap<ProfileKey, Entry>,
-    policy: Policy,
+    permitted: Permitted,
     known: Known,
+}
+
+/// Nothing is known, and everything permitted.
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), permitted: Ok(Policy::default()), known: Known::default() }
+    }
 }
 
 /// Whether the catalogue may be taken for all there is.
@@ -60,6 +67,8 @@ pub enum Refusal {
     Invalid(Vec<Violation>),
     /// Its base profile cannot be had.
     Base(ResolveError),
+    /// It is not known what the configuration permits, and why.
+    Unknown(String),
     /// The cluster's configuration forbids what it permits.
     NotPermitted(Vec<Violation>),
     /// Its file is that of another profile.
@@ -71,6 +80,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Invalid(violations) => f.write_str(&list(violations)),
             Self::Base(error) => write!(f, "spec.baseProfileName: {error}"),
+            Self::Unknown(why) => {
+                write!(f, "the configuration cannot be used, so that nothing new is permitted: {why}")
+            }
             Self::NotPermitted(violations) => write!(f, "the cluster's configuration forbids it: {}", list(violations)),
             Self::Twin(other) => {
                 write!(f, "metadata.name: its file is that of {other}; rename one of them")
@@ -100,11 +112,11 @@ impl Catalogue {
     }
 
     /// Sets what the configuration permits, and gives the profiles that this concerns.
-    pub fn permit(&mut self, policy: Policy) -> BTreeSet<ProfileKey> {
-        if self.policy == policy {
+    pub fn permit(&mut self, permitted: Permitted) -> BTreeSet<ProfileKey> {
+        if self.permitted == permitted {
             return BTreeSet::new();
         }
-        self.policy = policy;
+        self.permitted = permitted;
         self.judge(self.entries.keys().cloned().collect())
     }
 
@@ -182,13 +194,17 @@ impl Catalogue {
             }
             other @ (Profile::Selinux(_) | Profile::RawSelinux(_) | Profile::AppArmor(_)) => other.clone(),
         };
-        let checked = match check(&whole, &self.policy) {
+        let everything = Policy::default();
+        let checked = match check(&whole, self.permitted.as_ref().unwrap_or(&everything)) {
             Ok(checked) => checked,
-            Err(violations) if check(&whole, &Policy::default()).is_ok() => {
+            Err(violations) if check(&whole, &everything).is_ok() => {
                 return Err(Refusal::NotPermitted(violations));
             }
             Err(violations) => return Err(Refusal::Invalid(violations)),
         };
+        if let Err(why) = &self.permitted {
+            return Err(Refusal::Unknown(why.clone()));
+        }
         let artifact = render(&checked);
         Ok((checked, artifact))
     }
@@ -316,11 +332,19 @@ mod tests {
     #[test]
     fn what_the_configuration_forbids_is_told_apart_from_what_is_wrong() {
         let mut catalogue = catalogue(vec![desired("web", spec("read"))]);
-        catalogue.permit(Policy { allowed_syscalls: Some(["write".to_owned()].into()), ..Policy::default() });
+        catalogue.permit(Ok(Policy { allowed_syscalls: Some(["write".to_owned()].into()), ..Policy::default() }));
         let entry = catalogue.get(&key("web")).unwrap();
         assert!(matches!(entry.verdict, Err(Refusal::NotPermitted(_))), "{:?}", entry.verdict);
-        catalogue.permit(Policy::default());
+        catalogue.permit(Ok(Policy::default()));
         assert!(catalogue.get(&key("web")).unwrap().verdict.is_ok());
+    }
+
+    #[test]
+    fn nothing_is_permitted_while_it_is_not_known_what_is() {
+        let mut catalogue = catalogue(vec![desired("web", spec("read")), on("other", "missing")]);
+        catalogue.permit(Err("spod.yaml: is not YAML".to_owned()));
+        assert!(refusal(&catalogue, "web").ends_with("nothing new is permitted: spod.yaml: is not YAML"));
+        assert!(refusal(&catalogue, "other").starts_with("spec.baseProfileName"), "its own mistake comes first");
     }
 
     #[test]

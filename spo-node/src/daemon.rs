@@ -144,7 +144,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
             self.scope = Scope::All;
         }
         let mut touched = self.catalogue.change(change);
-        touched.extend(self.catalogue.permit(self.source.policy()));
+        touched.extend(self.catalogue.permit(self.source.permitted()));
         self.touch(touched);
     }
 

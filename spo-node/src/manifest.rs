@@ -66,6 +66,8 @@ pub struct Manifest {
 pub struct Unusable {
     /// What it calls itself: `Pod/web`, or its position in the file.
     pub object: String,
+    /// Whether it is the operator's configuration: what it permits is not known then.
+    pub is_configuration: bool,
     /// What is wrong with it.
     pub violation: Violation,
 }
@@ -88,6 +90,9 @@ pub enum Unreadable {
     /// Not YAML, of which JSON is a part.
     #[error("is not YAML: {0}")]
     NotYaml(String),
+    /// One of these, of a file that names the kind of the operator's configuration.
+    #[error(transparent)]
+    Configuration(Box<Self>),
 }
 
 /// Whether a file of a folder is taken for a manifest, by its name.
@@ -127,6 +132,15 @@ pub(crate) fn content(path: &Path) -> Result<Vec<u8>, Unreadable> {
 /// # Errors
 /// See [`Unreadable`].
 pub fn read(content: &[u8]) -> Result<Vec<Object>, Unreadable> {
+    let names_configuration = || content.windows(CONFIGURATION.len()).any(|window| window == CONFIGURATION.as_bytes());
+    objects(content).map_err(
+        |error| {
+            if names_configuration() { Unreadable::Configuration(Box::new(error)) } else { error }
+        },
+    )
+}
+
+fn objects(content: &[u8]) -> Result<Vec<Object>, Unreadable> {
     let text = std::str::from_utf8(content).map_err(|error| Unreadable::NotText(error.valid_up_to()))?;
     let documents = yaml::documents(text).map_err(|error| Unreadable::NotYaml(error.without_snippet().to_string()))?;
     let mut objects = Vec::new();
@@ -158,8 +172,9 @@ fn items(document: Value) -> Result<Vec<Value>, Value> {
 }
 
 fn object(value: Value, place: &str) -> Object {
+    let is_configuration = value["kind"].as_str() == Some(CONFIGURATION);
     let unusable = |object: String, path: &str, reason: String| {
-        Object::Unusable(Unusable { object, violation: Violation::new(FieldPath::new(path), reason) })
+        Object::Unusable(Unusable { object, is_configuration, violation: Violation::new(FieldPath::new(path), reason) })
     };
     let Value::Object(fields) = value else {
         return unusable(
@@ -247,7 +262,9 @@ fn configuration(fields: Map<String, Value>, called: String) -> Object {
     static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SecurityProfilesOperatorDaemon>);
     match typed::<SecurityProfilesOperatorDaemonSpec>(fields, SCHEMA.as_ref()) {
         Ok(spec) => Object::Configuration(Policy::from_configuration(&spec)),
-        Err(mut violations) => Object::Unusable(Unusable { object: called, violation: violations.swap_remove(0) }),
+        Err(mut violations) => {
+            Object::Unusable(Unusable { object: called, is_configuration: true, violation: violations.swap_remove(0) })
+        }
     }
 }
 
@@ -357,7 +374,7 @@ mod tests {
         "SeccompProfile/web: apiVersion: is \"v1\"; expected security-profiles-operator.x-k8s.io/v1 or security-profiles-operator.x-k8s.io/v1beta1"
     )]
     fn what_is_no_profile_is_told(#[case] text: &str, #[case] expected: &str) {
-        let Object::Unusable(Unusable { object, violation }) = only(text) else { panic!("usable") };
+        let Object::Unusable(Unusable { object, violation, .. }) = only(text) else { panic!("usable") };
         assert_eq!(format!("{object}: {violation}"), expected);
     }
 
@@ -381,6 +398,23 @@ mod tests {
         let Object::Configuration(policy) = only(text) else { panic!("no configuration") };
         assert_eq!(policy.allowed_syscalls.unwrap().into_iter().collect::<Vec<_>>(), ["read"]);
         assert_eq!(policy.allowed_actions, None);
+    }
+
+    #[rstest]
+    #[case::of_another_version("{kind: SecurityProfilesOperatorDaemon, apiVersion: v1}")]
+    #[case::with_a_wrong_field(
+        "{kind: SecurityProfilesOperatorDaemon, apiVersion: security-profiles-operator.x-k8s.io/v1, metadata: {name: spod}, spec: {security: {allowedSyscall: [read]}}}"
+    )]
+    fn a_configuration_that_cannot_be_used_is_known_for_one(#[case] text: &str) {
+        let Object::Unusable(unusable) = only(text) else { panic!("usable") };
+        assert!(unusable.is_configuration, "{unusable:?}");
+    }
+
+    #[test]
+    fn half_a_configuration_is_known_for_one_and_half_a_profile_is_not() {
+        let half = b"kind: SecurityProfilesOperatorDaemon\nspec: {security: {allowedSyscalls: [re";
+        assert!(matches!(read(half), Err(Unreadable::Configuration(_))));
+        assert!(matches!(read(b"kind: SeccompProfile\nspec: {"), Err(Unreadable::NotYaml(_))));
     }
 
     #[rstest]

@@ -12,8 +12,8 @@ use spo_lsm::Artifact;
 
 use crate::args;
 use crate::catalogue::{Catalogue, Entry, Refusal};
-use crate::manifest::{self, Manifest, Object, Unusable};
-use crate::source::{Change, Desired, ObjectRef, Want};
+use crate::manifest::{self, Manifest, Object, Unreadable, Unusable};
+use crate::source::{Change, Desired, ObjectRef, Permitted, Want};
 use crate::status::chain;
 use crate::sync;
 
@@ -67,6 +67,9 @@ pub fn render(settings: &args::Render) -> Result<ExitCode> {
     for path in files(&settings.input)? {
         input.read(&path, &mut outcome.refused);
     }
+    if let Some(permitted) = input.permitted.take() {
+        input.catalogue.permit(permitted);
+    }
     std::fs::create_dir_all(&settings.output)
         .with_context(|| format!("cannot make the folder {}", settings.output.display()))?;
     for (key, entry) in input.catalogue.iter() {
@@ -104,6 +107,8 @@ struct Input {
     catalogue: Catalogue,
     /// Which file each profile is from.
     files: BTreeMap<ProfileKey, String>,
+    /// What the first configuration permits.
+    permitted: Option<Permitted>,
 }
 
 impl Input {
@@ -114,13 +119,24 @@ impl Input {
         };
         let objects = match manifest::load(path) {
             Ok(objects) => objects,
-            Err(error) => return refuse(None, chain(&error)),
+            Err(error) => {
+                let reason = chain(&error);
+                if let Unreadable::Configuration(_) = error {
+                    self.permitted.get_or_insert(Err(format!("{file}: {reason}")));
+                }
+                return refuse(None, reason);
+            }
         };
         let mut changed = Vec::new();
         for object in objects {
             match object {
-                Object::Configuration(policy) => _ = self.catalogue.permit(policy),
-                Object::Unusable(Unusable { object, violation }) => refuse(Some(object), violation.to_string()),
+                Object::Configuration(policy) => _ = self.permitted.get_or_insert(Ok(policy)),
+                Object::Unusable(Unusable { object, violation, is_configuration }) => {
+                    if is_configuration {
+                        self.permitted.get_or_insert(Err(format!("{file}: {object}: {violation}")));
+                    }
+                    refuse(Some(object), violation.to_string());
+                }
                 Object::Profile(manifest) => match self.files.get(&manifest.key) {
                     Some(other) => {
                         refuse(Some(manifest.key.to_string()), format!("is in {other} already; keep one of them"))
@@ -158,7 +174,7 @@ fn desired(manifest: Manifest) -> Desired {
 fn reasons(why: &Refusal) -> Vec<String> {
     match why {
         Refusal::Invalid(violations) => violations.iter().map(Violation::to_string).collect(),
-        Refusal::Base(_) | Refusal::NotPermitted(_) | Refusal::Twin(_) => vec![why.to_string()],
+        Refusal::Base(_) | Refusal::Unknown(_) | Refusal::NotPermitted(_) | Refusal::Twin(_) => vec![why.to_string()],
     }
 }
 

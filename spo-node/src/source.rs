@@ -39,8 +39,8 @@ pub trait Source {
     fn flush(&mut self) -> impl Future<Output = Result<(), anyhow::Error>>;
 
     /// What the configuration permits profiles to contain, as of the last change: asked for after each [`Source::next`].
-    fn policy(&self) -> Policy {
-        Policy::default()
+    fn permitted(&self) -> Permitted {
+        Ok(Policy::default())
     }
 
     /// How many inputs are unusable and belong to no profile, so that no report can say so: a manifest that cannot be read, say.
@@ -49,6 +49,9 @@ pub trait Source {
         0
     }
 }
+
+/// What the configuration permits profiles to contain, or why that is not known: nothing new is installed then.
+pub type Permitted = Result<Policy, String>;
 
 /// What changed at a source.
 #[derive(Debug, Clone)]

@@ -74,7 +74,9 @@ impl Standing {
         match self {
             Self::Installed { .. } | Self::Held | Self::Removed | Self::Disabled | Self::Partial => None,
             Self::Unsupported(_) => Some(EventReason::SeccompNotSupportedOnNode),
-            Self::Refused { why: Refusal::NotPermitted(_), .. } => Some(EventReason::ProfileNotAllowed),
+            Self::Refused { why: Refusal::NotPermitted(_) | Refusal::Unknown(_), .. } => {
+                Some(EventReason::ProfileNotAllowed)
+            }
             Self::Refused { .. } => Some(EventReason::InvalidSeccompProfile),
             Self::Failed { .. } => Some(EventReason::CannotSaveSeccompProfile),
             Self::Stuck { .. } => Some(EventReason::CannotRemoveSeccompProfile),

@@ -72,6 +72,17 @@ fn what_a_profile_of_another_module_may_not_say_is_refused() {
 }
 
 #[test]
+fn nothing_is_rendered_while_it_is_not_known_what_the_configuration_permits() {
+    let (input, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::copy(data().join("refused/good.yaml"), input.path().join("good.yaml")).unwrap();
+    fs::write(input.path().join("spod.yaml"), "kind: SecurityProfilesOperatorDaemon\nspec: {security: {").unwrap();
+    let output = render(&[], input.path(), out.path());
+    assert_eq!((output.status.code(), names(out.path()).len()), (Some(1), 0));
+    let said = text(&output.stderr);
+    assert!(said.contains("so that nothing new is permitted: spod.yaml: is not YAML"), "{said}");
+}
+
+#[test]
 fn json_says_the_same_to_programs() {
     let out = tempfile::tempdir().unwrap();
     let output = render(&["--json"], &data().join("refused"), out.path());

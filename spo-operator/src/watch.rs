@@ -128,7 +128,10 @@ where
         async move {
             loop {
                 match events.next().await? {
-                    Ok(event) => return Some((event, (events, PAUSE_MIN, streaming))),
+                    Ok(event) => {
+                        let pause = pause_after(&event, pause);
+                        return Some((event, (events, pause, streaming)));
+                    }
                     Err(error) if streaming && refuses_streaming(&error) => {
                         tracing::info!(%what, "the API server knows no streaming lists, asking for pages");
                         (events, streaming) = (start(&api, config.clone()), false);
@@ -142,6 +145,12 @@ where
             }
         }
     })
+}
+
+/// How long the pause after the next failure is. That a list is begun is said before the API server was asked for it, so that
+/// only what it showed proves that it answers.
+fn pause_after<K>(event: &Event<K>, pause: Duration) -> Duration {
+    if let Event::Init = event { pause } else { PAUSE_MIN }
 }
 
 type Events<K> = futures::stream::BoxStream<'static, watcher::Result<Event<K>>>;
@@ -171,6 +180,14 @@ mod tests {
         .unwrap();
         assert_eq!(object.metadata, ObjectMeta { name: Some("a".into()), ..ObjectMeta::default() });
         assert!(object.status.is_null());
+    }
+
+    #[test]
+    fn a_list_that_is_only_begun_does_not_make_the_next_pause_short_again() {
+        assert_eq!(pause_after(&Event::<()>::Init, PAUSE_MAX), PAUSE_MAX);
+        for shown in [Event::InitApply(()), Event::InitDone, Event::Apply(()), Event::Delete(())] {
+            assert_eq!(pause_after(&shown, PAUSE_MAX), PAUSE_MIN, "{shown:?}");
+        }
     }
 
     #[test]

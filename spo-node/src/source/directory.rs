@@ -13,10 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use spo_api::{AdminState, FieldPath, ProfileKey, Violation};
-use spo_lsm::Policy;
 use tokio::time::Instant;
 
-use super::{Change, Desired, ObjectRef, Report, Source, Want};
+use super::{Change, Desired, ObjectRef, Permitted, Report, Source, Want};
 use crate::manifest::{self, Manifest, is_manifest};
 use crate::watch::{FolderWatch, Happened, Seen, Stage};
 use inventory::{Inventory, Reading};
@@ -65,7 +64,7 @@ impl Directory {
         let statuses = Statuses::open(status_folder, node)?;
         let same = folder.canonicalize().ok() == status_folder.canonicalize().ok();
         ensure!(!same, "{} holds the profiles; pass another folder to --status-dir", folder.display());
-        let inventory = Inventory::remembering(statuses.held());
+        let inventory = Inventory::remembering(statuses.held(), statuses.configurations());
         Ok(Self {
             folder: folder.to_owned(),
             watch,
@@ -109,12 +108,12 @@ impl Directory {
 
     /// What changed by what was seen, if anything did.
     fn look(&mut self, seen: &Seen) -> Result<Option<Change>> {
-        let policy = self.inventory.policy();
+        let permitted = self.inventory.permitted();
         let (changed, gone) = self.changes(seen)?;
         if !self.complete && self.inventory.unusable() == 0 {
             return self.everything().map(Some);
         }
-        let differs = !changed.is_empty() || !gone.is_empty() || policy != self.inventory.policy();
+        let differs = !changed.is_empty() || !gone.is_empty() || permitted != self.inventory.permitted();
         Ok(differs.then_some(Change::Some { changed, gone }))
     }
 
@@ -164,6 +163,7 @@ impl Directory {
             affected.extend(self.inventory.update(&name, reading.as_ref()));
             readings.insert(name, reading);
         }
+        self.statuses.remember_configurations(self.inventory.configurations());
         let mut changed = Vec::new();
         let mut gone = Vec::new();
         for key in affected {
@@ -281,8 +281,8 @@ impl Source for Directory {
         self.inventory.unusable()
     }
 
-    fn policy(&self) -> Policy {
-        self.inventory.policy()
+    fn permitted(&self) -> Permitted {
+        self.inventory.permitted()
     }
 }
 

@@ -9,7 +9,6 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
 use futures::future::BoxFuture;
@@ -22,20 +21,25 @@ use kube::{Api, Client};
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::seccomp::v1::SeccompProfile;
 use spo_api::{ProfileKey, ProfileKind, labels};
+use tokio::time::Instant;
 
 use self::delivery::{Delivered, Target};
+use self::failure::Part;
 use self::inbox::Inbox;
 use self::object::Object;
+use self::pauses::{Paused, Pauses};
 use self::statuses::Statuses;
 use super::{Change, Report, Source};
 
 mod delivery;
 mod event;
+mod failure;
 #[doc(hidden)]
 pub mod fuzz;
 mod inbox;
 pub mod node;
 mod object;
+mod pauses;
 mod statuses;
 mod watch;
 
@@ -43,9 +47,8 @@ mod watch;
 const CONCURRENT: usize = 16;
 /// The most profiles of one [`Change::Some`]: reports about the first ones are on their way while the next are installed.
 const BATCH: usize = 64;
-/// The first pause after a delivery that failed, doubled up to the last.
-const PAUSE_MIN: Duration = Duration::from_millis(250);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// An event that the API server refuses so often is not delivered: it is good to have, and no more.
+const EVENT_TRIES: u32 = 3;
 
 /// How to reach the API server, and for whom.
 #[derive(Debug, Clone)]
@@ -69,10 +72,8 @@ pub struct Kubernetes {
     /// Profiles whose report is being delivered.
     busy: HashSet<ProfileKey>,
     flying: FuturesUnordered<BoxFuture<'static, Delivered>>,
-    /// How long the last failure made everything wait; zero after a success.
-    pause: Duration,
-    /// Nothing is delivered before.
-    not_before: Option<tokio::time::Instant>,
+    /// What waits because its delivery failed.
+    pauses: Pauses,
 }
 
 /// What a watch shows.
@@ -118,8 +119,12 @@ impl Kubernetes {
         let ours = format!("{}={}", labels::NODE_NAME, labels::node_name_value(&settings.node_name));
         let statuses = objects::<SecurityProfileNodeStatus>(&target.client, watcher::Config::default().labels(&ours));
         seen.push(statuses.map(Seen::Status).boxed());
-        Ok(Self {
-            statuses: Statuses::new(settings.node_name.clone()),
+        Ok(Self::of(target, &settings.node_name, seen))
+    }
+
+    fn of(target: Target, node: &str, seen: SelectAll<BoxStream<'static, Seen>>) -> Self {
+        Self {
+            statuses: Statuses::new(node.to_owned()),
             target,
             seen,
             inbox: Inbox::default(),
@@ -127,9 +132,8 @@ impl Kubernetes {
             queue: HashSet::new(),
             busy: HashSet::new(),
             flying: FuturesUnordered::new(),
-            pause: Duration::ZERO,
-            not_before: None,
-        })
+            pauses: Pauses::default(),
+        }
     }
 
     fn take_in(&mut self, seen: Seen) {
@@ -137,6 +141,7 @@ impl Kubernetes {
             Seen::Profile(event) => {
                 for gone in self.inbox.take_in(ProfileKind::Seccomp, event) {
                     self.reports.remove(&gone);
+                    self.pauses.forget(&gone);
                 }
             }
             // Whoever changed or deleted a status of ours: it is compared with the last report once more.
@@ -146,11 +151,12 @@ impl Kubernetes {
 
     /// Starts deliveries, once it is known what was reported before.
     fn start_deliveries(&mut self) {
-        if !self.statuses.complete() || self.not_before.is_some() {
+        if !self.statuses.complete() {
             return;
         }
-        let free = CONCURRENT.saturating_sub(self.flying.len());
-        let next: Vec<ProfileKey> = self.queue.difference(&self.busy).take(free).cloned().collect();
+        let (free, now) = (CONCURRENT.saturating_sub(self.flying.len()), Instant::now());
+        let ready = self.queue.difference(&self.busy).filter(|key| self.pauses.permit(key, now));
+        let next: Vec<ProfileKey> = ready.take(free).cloned().collect();
         for key in next {
             self.queue.remove(&key);
             self.start_delivery(key);
@@ -173,19 +179,21 @@ impl Kubernetes {
 
     fn delivered(&mut self, delivered: Delivered) {
         let Delivered { report, status, failure } = delivered;
-        self.busy.remove(&report.key);
+        let (key, now) = (&report.key, Instant::now());
+        self.busy.remove(key);
         if let Some(status) = status {
             self.statuses.written(status);
         }
-        let Some(failure) = failure else {
-            self.pause = Duration::ZERO;
-            return;
-        };
-        self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
-        self.not_before = Some(tokio::time::Instant::now() + self.pause);
-        let (error, pause) = (&failure as &dyn std::error::Error, self.pause);
-        tracing::warn!(profile = %report.key, error, ?pause, "cannot report, trying again");
-        self.queue.insert(report.key.clone());
+        let Some(failure) = failure else { return self.pauses.delivered(key) };
+        let error = &failure as &dyn std::error::Error;
+        let Paused { length: pause, refusals } =
+            if failure.concerns_all() { self.pauses.all_failed(now) } else { self.pauses.refused(key, now) };
+        if failure.of() == Part::Event && refusals >= EVENT_TRIES {
+            tracing::warn!(profile = %key, error, "cannot deliver an event, which is given up");
+            return self.pauses.forget(key);
+        }
+        tracing::warn!(profile = %key, error, ?pause, "cannot report, trying again");
+        self.queue.insert(key.clone());
         let newest = self.reports.entry(report.key.clone()).or_insert_with(|| report.clone());
         newest.event = newest.event.take().or(report.event);
     }
@@ -193,8 +201,9 @@ impl Kubernetes {
     /// Waits for anything to happen, and takes in all that has happened.
     async fn progress(&mut self) {
         self.start_deliveries();
+        let next_end = self.pauses.next_end(Instant::now());
         let resume = async {
-            match self.not_before {
+            match next_end {
                 Some(moment) => tokio::time::sleep_until(moment).await,
                 None => std::future::pending().await,
             }
@@ -202,7 +211,7 @@ impl Kubernetes {
         tokio::select! {
             Some(seen) = self.seen.next() => self.take_in(seen),
             Some(delivered) = self.flying.next(), if !self.flying.is_empty() => self.delivered(delivered),
-            () = resume => self.not_before = None,
+            () = resume => {}
         }
         self.take_in_what_is_there();
     }
@@ -234,6 +243,7 @@ impl Source for Kubernetes {
     fn report(&mut self, reports: Vec<Report>) {
         for mut report in reports {
             self.queue.insert(report.key.clone());
+            self.pauses.forget(&report.key);
             if let Some(older) = self.reports.remove(&report.key) {
                 report.event = report.event.or(older.event);
             }
@@ -247,7 +257,8 @@ impl Source for Kubernetes {
             if self.queue.is_empty() && self.flying.is_empty() {
                 return Ok(());
             }
-            if self.not_before.is_some() && self.flying.is_empty() {
+            let now = Instant::now();
+            if self.flying.is_empty() && !self.queue.iter().any(|key| self.pauses.permit(key, now)) {
                 anyhow::bail!("{} reports could not be delivered to the API server", self.queue.len());
             }
             self.progress().await;
@@ -263,3 +274,6 @@ where
     let api: Api<Object> = Api::all_with(client.clone(), &kind);
     watch::forever(api, config, kind.kind).boxed()
 }
+
+#[cfg(test)]
+mod tests;

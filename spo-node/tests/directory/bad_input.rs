@@ -160,6 +160,49 @@ fn a_half_written_file_keeps_its_profile_over_a_restart() {
     assert!(node.says("web").starts_with("Error: web.yaml: "), "{}", node.says("web"));
 }
 
+/// A configuration that permits profiles to permit `call`, and nothing else.
+fn configuration(call: &str) -> String {
+    format!(
+        "apiVersion: security-profiles-operator.x-k8s.io/v1\nkind: SecurityProfilesOperatorDaemon\nmetadata: {{name: spod}}\nspec: {{security: {{allowedSyscalls: [{call}]}}}}\n"
+    )
+}
+
+#[test]
+fn a_half_written_configuration_permits_nothing_that_it_did_not() {
+    let node = Node::new();
+    node.write("spod.yaml", configuration("read"));
+    node.write("web.yaml", permits("web", "read"));
+    let mut daemon = node.start();
+    daemon.until("it is installed", || node.says("web").starts_with("Installed"));
+    node.write("spod.yaml", &configuration("read")[..150]);
+    daemon.until("the damage is told", || daemon_log(&node).contains("spod.yaml: is not YAML"));
+    node.write("web.yaml", permits("web", "write"));
+    daemon.until("it is refused", || node.says("web").starts_with("Error: the cluster's configuration forbids it"));
+    assert_eq!(node.content("web"), permitting("read"));
+    node.write("spod.yaml", configuration("write"));
+    daemon.until("it is permitted", || node.content("web") == permitting("write"));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_at_the_start_permits_nothing_new() {
+    let node = Node::new();
+    node.write("spod.yaml", configuration("read"));
+    node.write("web.yaml", permits("web", "read"));
+    node.once_well();
+    // So little of it is left that nobody could tell what it was.
+    node.write("spod.yaml", &configuration("read")[..40]);
+    node.write("new.yaml", permits("new", "read"));
+    assert_eq!(node.once().status.code(), Some(1));
+    for name in ["web", "new"] {
+        let said = node.says(name);
+        assert!(said.starts_with("Error: the configuration cannot be used") && said.contains("spod.yaml: "), "{said}");
+    }
+    assert_eq!(node.names(), ["web.json"], "what is installed stays");
+    node.write("spod.yaml", configuration("read"));
+    node.once_well();
+    assert_eq!(node.names(), ["new.json", "web.json"]);
+}
+
 #[test]
 fn nothing_is_removed_while_nobody_knows_what_an_unreadable_file_holds() {
     let node = Node::new();

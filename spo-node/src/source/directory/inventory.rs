@@ -6,6 +6,7 @@ use spo_api::{ProfileKey, ProfileKind};
 use spo_lsm::Policy;
 
 use crate::manifest::{Manifest, Object, Unreadable, Unusable};
+use crate::source::Permitted;
 use crate::status::chain;
 
 /// What the files of a folder hold.
@@ -22,7 +23,8 @@ struct Held {
     /// What it held before something in it became unusable, and why.
     broken: BTreeMap<ProfileKey, String>,
     unusable: usize,
-    policy: Option<Policy>,
+    /// What the configuration in it permits, if there is one.
+    permitted: Option<Permitted>,
 }
 
 /// What was read from a file.
@@ -31,7 +33,8 @@ pub(super) struct Reading {
     pub(super) profiles: BTreeMap<ProfileKey, Manifest>,
     /// What is wrong with all else in it.
     pub(super) unusable: Vec<String>,
-    policy: Option<Policy>,
+    /// What the configuration in it permits, or what is wrong with it; the first, if there are several.
+    permitted: Option<Permitted>,
 }
 
 /// The files that hold a profile.
@@ -49,7 +52,9 @@ impl Reading {
         let objects = match loaded {
             Ok(objects) => objects,
             Err(error) => {
-                reading.unusable.push(chain(&error));
+                let reason = chain(&error);
+                reading.permitted = matches!(error, Unreadable::Configuration(_)).then(|| Err(reason.clone()));
+                reading.unusable.push(reason);
                 return reading;
             }
         };
@@ -59,9 +64,13 @@ impl Reading {
                     reading.unusable.push(not_installed(&manifest.key));
                 }
                 Object::Profile(manifest) => reading.add(*manifest),
-                Object::Configuration(policy) => reading.policy = Some(policy),
-                Object::Unusable(Unusable { object, violation }) => {
-                    reading.unusable.push(format!("{object}: {violation}"));
+                Object::Configuration(policy) => _ = reading.permitted.get_or_insert(Ok(policy)),
+                Object::Unusable(Unusable { object, violation, is_configuration }) => {
+                    let reason = format!("{object}: {violation}");
+                    if is_configuration {
+                        reading.permitted.get_or_insert(Err(reason.clone()));
+                    }
+                    reading.unusable.push(reason);
                 }
             }
         }
@@ -75,6 +84,18 @@ impl Reading {
             self.profiles.insert(manifest.key.clone(), manifest);
         }
     }
+
+    /// What the configuration in a file permits that now reads so, and permitted that `before`. Whatever is wrong with the file may
+    /// be what is left of its configuration: what that permitted last goes on to count.
+    fn permitted(&self, before: Option<Permitted>) -> Option<Permitted> {
+        match (&self.permitted, before, self.unusable.first()) {
+            (Some(Ok(policy)), _, _) => Some(Ok(policy.clone())),
+            (_, Some(Ok(policy)), Some(_)) => Some(Ok(policy)),
+            (Some(Err(why)), _, _) => Some(Err(why.clone())),
+            (None, Some(Err(_)), Some(why)) => Some(Err(why.clone())),
+            (None, _, _) => None,
+        }
+    }
 }
 
 /// Why a profile of a module that this daemon installs nothing of cannot be used.
@@ -86,9 +107,15 @@ fn not_installed(key: &ProfileKey) -> String {
 }
 
 impl Inventory {
-    /// An inventory that knows what files held before.
-    pub(super) fn remembering(held: impl IntoIterator<Item = (ProfileKey, String)>) -> Self {
+    /// An inventory that knows which profiles files held before, and which files held a configuration.
+    pub(super) fn remembering(
+        held: impl IntoIterator<Item = (ProfileKey, String)>,
+        configurations: impl IntoIterator<Item = String>,
+    ) -> Self {
         let mut inventory = Self::default();
+        for file in configurations {
+            inventory.files.entry(file).or_default().permitted = Some(Err("was not read yet".to_owned()));
+        }
         for (key, file) in held {
             inventory.by_profile.entry(key.clone()).or_default().insert(file.clone());
             inventory.files.entry(file).or_default().whole.insert(key);
@@ -99,6 +126,7 @@ impl Inventory {
     /// Takes in what a file holds now, nothing if it is gone, and gives the profiles that this concerns.
     pub(super) fn update(&mut self, file: &str, reading: Option<&Reading>) -> BTreeSet<ProfileKey> {
         let old = self.files.remove(file).unwrap_or_default();
+        let permitted = reading.and_then(|reading| reading.permitted(old.permitted));
         let mut affected: BTreeSet<ProfileKey> = old.whole.into_iter().chain(old.broken.into_keys()).collect();
         for key in &affected {
             self.release(key, file);
@@ -109,7 +137,7 @@ impl Inventory {
             let broken = reading.unusable.first().map(|reason| (affected.difference(&whole).cloned(), reason));
             let broken = broken.into_iter().flat_map(|(keys, reason)| keys.map(|key| (key, reason.clone()))).collect();
             affected.extend(whole.iter().cloned());
-            let held = Held { whole, broken, unusable: reading.unusable.len(), policy: reading.policy.clone() };
+            let held = Held { whole, broken, unusable: reading.unusable.len(), permitted };
             for key in held.whole.iter().chain(held.broken.keys()) {
                 self.by_profile.entry(key.clone()).or_default().insert(file.to_owned());
             }
@@ -156,13 +184,24 @@ impl Inventory {
     }
 
     /// What the configuration permits that stands in one of the files; the first, if there are several.
-    pub(super) fn policy(&self) -> Policy {
-        self.files.values().find_map(|held| held.policy.clone()).unwrap_or_default()
+    pub(super) fn permitted(&self) -> Permitted {
+        let mut files = self.files.iter();
+        let first = files.find_map(|(file, held)| Some((file, held.permitted.as_ref()?)));
+        let Some((file, permitted)) = first else { return Ok(Policy::default()) };
+        permitted.clone().map_err(|why| format!("{file}: {why}"))
+    }
+
+    /// The files that hold a configuration.
+    pub(super) fn configurations(&self) -> BTreeSet<String> {
+        let files = self.files.iter().filter(|(_, held)| held.permitted.is_some());
+        files.map(|(file, _)| file.clone()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::fixture::key;
     use crate::manifest;
@@ -239,8 +278,53 @@ mod tests {
 
     #[test]
     fn what_an_earlier_process_read_is_remembered() {
-        let mut inventory = Inventory::remembering([(key("one"), "a.yaml".to_owned())]);
+        let mut inventory = Inventory::remembering([(key("one"), "a.yaml".to_owned())], []);
         update(&mut inventory, "a.yaml", ": [");
         assert_eq!(inventory.holders(&key("one")).broken.len(), 1);
+    }
+
+    const CONFIGURATION: &str = "apiVersion: security-profiles-operator.x-k8s.io/v1\nkind: SecurityProfilesOperatorDaemon\nmetadata: {name: spod}\nspec: {security: {allowedSyscalls: [read]}}\n";
+
+    fn only_read() -> Permitted {
+        Ok(Policy { allowed_syscalls: Some(["read".to_owned()].into()), ..Policy::default() })
+    }
+
+    #[rstest]
+    #[case::half_of_it(&CONFIGURATION[..150])]
+    #[case::less_than_its_kind(&CONFIGURATION[..40])]
+    #[case::a_wrong_field(&CONFIGURATION.replace("allowedSyscalls", "allowedSyscall"))]
+    #[case::a_misspelt_kind(&CONFIGURATION.replace("OperatorDaemon", "OperatorDeamon"))]
+    fn a_configuration_that_became_unusable_goes_on_to_count_as_it_was(#[case] text: &str) {
+        let mut inventory = Inventory::default();
+        update(&mut inventory, "spod.yaml", CONFIGURATION);
+        update(&mut inventory, "spod.yaml", text);
+        assert_eq!(inventory.permitted(), only_read());
+        update(&mut inventory, "spod.yaml", &CONFIGURATION.replace("read", "write"));
+        assert_ne!(inventory.permitted(), only_read(), "the next that can be used counts");
+        update(&mut inventory, "spod.yaml", "");
+        assert_eq!(inventory.permitted(), Ok(Policy::default()), "what was taken out does not");
+    }
+
+    #[rstest]
+    #[case::half_of_it(&CONFIGURATION[..150], "spod.yaml: is not YAML")]
+    #[case::less_than_its_kind(&CONFIGURATION[..40], "spod.yaml: document 1: kind: is missing")]
+    #[case::a_wrong_field(&CONFIGURATION.replace("allowedSyscalls", "allowedSyscall"), "allowedSyscall: unknown field")]
+    fn a_configuration_that_an_earlier_process_could_read_is_missed(#[case] text: &str, #[case] expected: &str) {
+        let mut inventory = Inventory::remembering([], ["spod.yaml".to_owned()]);
+        update(&mut inventory, "spod.yaml", text);
+        let why = inventory.permitted().unwrap_err();
+        assert!(why.contains(expected), "{why}");
+        update(&mut inventory, "spod.yaml", CONFIGURATION);
+        assert_eq!(inventory.permitted(), only_read());
+    }
+
+    #[test]
+    fn a_configuration_that_was_never_usable_permits_nothing_and_a_broken_profile_changes_nothing() {
+        let mut inventory = Inventory::default();
+        update(&mut inventory, "web.yaml", "kind: [");
+        assert_eq!(inventory.permitted(), Ok(Policy::default()));
+        update(&mut inventory, "spod.yaml", &CONFIGURATION[..150]);
+        assert!(inventory.permitted().is_err());
+        assert_eq!(inventory.configurations(), ["spod.yaml".to_owned()].into());
     }
 }

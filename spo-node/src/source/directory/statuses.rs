@@ -1,6 +1,6 @@
 //! The statuses of a folder's profiles: one file for each, and the memory of the daemon over its restarts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -25,6 +25,9 @@ const DIGEST: &str = "spo.x-k8s.io/source-digest";
 /// Annotation of a status: that generation.
 const GENERATION: &str = "spo.x-k8s.io/source-generation";
 
+/// The file that says which files held a configuration. It begins with a dot, so that nobody takes it for a status.
+const CONFIGURATIONS: &str = ".configurations.json";
+
 /// Longer names are cut, and told apart by a digest.
 const MAX_STEM_BYTES: usize = 200;
 
@@ -38,6 +41,8 @@ pub(super) struct Statuses {
     pending: BTreeMap<ProfileKey, Report>,
     /// Whether an earlier process left statuses.
     remembers: bool,
+    /// The files that held a configuration, as it is written down.
+    configurations: BTreeSet<String>,
 }
 
 /// What is remembered of a profile.
@@ -70,12 +75,38 @@ impl Statuses {
                 }
             }
         }
-        Ok(Self { folder: folder.to_owned(), node: node.to_owned(), records, pending: BTreeMap::new(), remembers })
+        Ok(Self {
+            folder: folder.to_owned(),
+            node: node.to_owned(),
+            records,
+            pending: BTreeMap::new(),
+            remembers,
+            configurations: configurations(folder),
+        })
     }
 
     /// Whether it is known what files held in an earlier run.
     pub(super) fn remember(&self) -> bool {
         self.remembers
+    }
+
+    /// The files that held a configuration in the earlier run.
+    pub(super) fn configurations(&self) -> BTreeSet<String> {
+        self.configurations.clone()
+    }
+
+    /// Writes down which files hold a configuration, so that one that cannot be read after a restart is missed.
+    pub(super) fn remember_configurations(&mut self, files: BTreeSet<String>) {
+        if files == self.configurations {
+            return;
+        }
+        let path = self.folder.join(CONFIGURATIONS);
+        match replace(&path, serde_json::json!(files).to_string().as_bytes()) {
+            Ok(()) => self.configurations = files,
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error, "cannot write down which files hold a configuration")
+            }
+        }
     }
 
     /// The profiles of the earlier run, each with its file.
@@ -169,6 +200,19 @@ fn stem(key: &ProfileKey) -> String {
     }
     let digest = Digest::of(whole.as_bytes()).to_string();
     format!("{}-{}", &whole[..whole.floor_char_boundary(MAX_STEM_BYTES)], &digest["sha256:".len()..][..16])
+}
+
+/// The files that held a configuration, as an earlier process wrote it down.
+fn configurations(folder: &Path) -> BTreeSet<String> {
+    let path = folder.join(CONFIGURATIONS);
+    let text = fs::read(&path).unwrap_or_default();
+    if text.is_empty() {
+        return BTreeSet::new();
+    }
+    serde_json::from_slice(&text).unwrap_or_else(|error| {
+        tracing::warn!(file = %path.display(), %error, "cannot read which files held a configuration");
+        BTreeSet::new()
+    })
 }
 
 /// A status that an earlier process wrote; `None` for content of something else.

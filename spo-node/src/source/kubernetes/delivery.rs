@@ -11,6 +11,7 @@ use spo_api::ProfileState;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 
 use super::event;
+use super::failure::{DeliveryError, Part};
 use super::object::Object;
 use super::statuses::Statuses;
 use crate::source::Report;
@@ -39,17 +40,6 @@ pub(super) struct Delivered {
     /// The node status as it is after the last write.
     pub(super) status: Option<Object>,
     pub(super) failure: Option<DeliveryError>,
-}
-
-/// A request that did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum DeliveryError {
-    /// The API server refused it or could not be reached.
-    #[error("the API server did not take {0}")]
-    Request(&'static str, #[source] kube::Error),
-    /// There was no answer.
-    #[error("the API server did not answer for {0}")]
-    Timeout(&'static str),
 }
 
 /// The requests that a report needs, each at most once.
@@ -118,31 +108,29 @@ impl Writes {
         let ours = PatchParams::apply(FIELD_MANAGER).force();
         if let Some(object) = self.object.take() {
             let body = Patch::Apply(without_status(&object));
-            *newest = Some(answer("a node status", statuses.patch(&object.name_any(), &ours, &body)).await?);
+            *newest = Some(answer(Part::Object, statuses.patch(&object.name_any(), &ours, &body)).await?);
         }
         if let Some(object) = self.status.take() {
             let body = Patch::Apply(only_status(&object));
-            *newest = Some(
-                answer("the status of a node status", statuses.patch_status(&object.name_any(), &ours, &body)).await?,
-            );
+            *newest = Some(answer(Part::Status, statuses.patch_status(&object.name_any(), &ours, &body)).await?);
         }
         if let Some(name) = self.legacy.take() {
             tracing::info!(name, "deleting the node status that a reference operator left");
-            answer("a deletion", none_if_gone(statuses.delete(&name, &DeleteParams::default()))).await?;
+            answer(Part::Legacy, none_if_gone(statuses.delete(&name, &DeleteParams::default()))).await?;
         }
         if let Some(event) = &self.event {
             let events: Api<Event> = Api::namespaced(client.clone(), event::NAMESPACE);
-            answer("an event", events.create(&PostParams::default(), event)).await?;
+            answer(Part::Event, events.create(&PostParams::default(), event)).await?;
             self.event = None;
         }
         Ok(())
     }
 }
 
-async fn answer<T>(what: &'static str, request: impl Future<Output = kube::Result<T>>) -> Result<T, DeliveryError> {
+async fn answer<T>(part: Part, request: impl Future<Output = kube::Result<T>>) -> Result<T, DeliveryError> {
     match tokio::time::timeout(TIMEOUT, request).await {
-        Ok(outcome) => outcome.map_err(|error| DeliveryError::Request(what, error)),
-        Err(_elapsed) => Err(DeliveryError::Timeout(what)),
+        Ok(outcome) => outcome.map_err(|error| DeliveryError::Request(part, error)),
+        Err(_elapsed) => Err(DeliveryError::Timeout(part)),
     }
 }
 
