@@ -12,7 +12,7 @@ use super::{Condition, Entry, Profile};
 use crate::findings::Findings;
 
 /// Enough to see what is wrong; a status has no room for thousands.
-const MAX_FINDINGS: usize = 32;
+const MAX_FINDINGS: usize = 24;
 /// How many pairs of entries are compared in search of warnings. Profiles as people write them need a few hundred.
 const MAX_COMPARISONS: usize = 1 << 14;
 
