@@ -1,5 +1,6 @@
 //! Profiles for the tests of several modules.
 
+use spo_api::seccomp::v1::SeccompProfileSpec;
 use spo_api::{AdminState, ProfileKey, ProfileKind};
 
 use crate::source::{Desired, ObjectRef, Want};
@@ -15,7 +16,7 @@ pub(crate) fn spec(call: &str) -> &'static str {
 
 /// A profile that is to be installed, its spec in YAML.
 pub(crate) fn desired(name: &str, spec: &str) -> Desired {
-    let spec = serde_saphyr::from_str(spec).unwrap();
+    let spec: SeccompProfileSpec = serde_saphyr::from_str(spec).unwrap();
     Desired {
         key: key(name),
         generation: 1,
