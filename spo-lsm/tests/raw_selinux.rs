@@ -137,6 +137,10 @@ fn where_nobody_knows_the_profiles_only_what_cannot_be_one_is_refused() {
 #[case("(validatetrans file (eq t1 t2))", "restricted validatetrans:")]
 #[case("(deny domain shadow_t (file (read)))", "restricted deny:")]
 #[case("(neverallow domain shadow_t (file (read)))", "would forbid something to domain")]
+#[case(
+    "(typeattribute all) (typeattributeset all (domain)) (neverallow all shadow_t (file (read)))",
+    "would forbid something to all, which is no type that the profile declares"
+)]
 #[case("(selinuxuser u system_u ((s0) (s0)))", "restricted selinuxuser:")]
 #[case("(handleunknown allow)", "restricted handleunknown:")]
 #[case("(boolean secure true)", "restricted boolean:")]

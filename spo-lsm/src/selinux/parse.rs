@@ -114,7 +114,8 @@ fn entry(what: &str, name: &str, path: &FieldPath, found: &mut Findings) -> Opti
         return None;
     }
     let path = path.key(name);
-    if !is_word(name) && (what != "label" || name != SELF) {
+    let own = what == "label" && name == SELF;
+    if !own && !is_word(name) {
         found.refuse(path.clone(), not_a_word(what, name));
     }
     Some(path)

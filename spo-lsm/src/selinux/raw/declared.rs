@@ -10,20 +10,27 @@ use crate::selinux::name::{PROCESS, plain};
 /// The names that a policy declares.
 pub(super) struct Declared<'a> {
     block: &'a str,
-    /// Types, attributes and aliases.
+    /// Types, and other names of them.
     types: BTreeSet<&'a str>,
+    attributes: BTreeSet<&'a str>,
     /// Named sets of permissions.
     permissions: BTreeSet<&'a str>,
 }
 
 impl<'a> Declared<'a> {
     pub(super) fn of(block: &'a ProfileName, policy: &'a [Node<'a>]) -> Self {
-        let mut declared = Self { block: block.as_str(), types: BTreeSet::new(), permissions: BTreeSet::new() };
+        let mut declared = Self {
+            block: block.as_str(),
+            types: BTreeSet::new(),
+            attributes: BTreeSet::new(),
+            permissions: BTreeSet::new(),
+        };
         for node in policy {
             let Node::List(list) = node else { continue };
             let [Node::Word(head), Node::Word(name), ..] = list.items.as_slice() else { continue };
             match head.text {
-                "type" | "typeattribute" | "typealias" => declared.types.insert(name.text),
+                "type" | "typealias" => declared.types.insert(name.text),
+                "typeattribute" => declared.attributes.insert(name.text),
                 "classpermission" | "permissionx" => declared.permissions.insert(name.text),
                 _ => continue,
             };
@@ -31,7 +38,12 @@ impl<'a> Declared<'a> {
         declared
     }
 
-    /// Whether a type, attribute or alias of this name is declared here.
+    /// Whether an attribute of this name is declared here. There may be types of others in it.
+    pub(super) fn has_attribute(&self, name: &str) -> bool {
+        self.local(name).is_some_and(|name| self.attributes.contains(name))
+    }
+
+    /// Whether a type of this name is declared here.
     pub(super) fn has_type(&self, name: &str) -> bool {
         self.local(name).is_some_and(|name| self.types.contains(name))
     }

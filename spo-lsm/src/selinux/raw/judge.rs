@@ -85,7 +85,7 @@ impl<'a> Judge<'a> {
                 self.extended(permissions)
             }
             (Statement::Assertion, [Node::Word(source), Node::Word(_), _]) => {
-                self.own(source, "would forbid something to", "");
+                self.own(source, "would forbid something to");
                 true
             }
             (
@@ -102,7 +102,7 @@ impl<'a> Judge<'a> {
                 true
             }
             (Statement::RangeTransition, [Node::Word(source), Node::Word(target), Node::Word(class), _]) => {
-                self.own(source, "would change the level of", "");
+                self.own(source, "would change the level of");
                 self.mention(Mention::Type(target.text.to_owned()), target.at);
                 self.mention(Mention::Class(class.text.to_owned()), class.at);
                 true
@@ -123,21 +123,21 @@ impl<'a> Judge<'a> {
             (Statement::Alias, [Node::Word(_), Node::List(types)]) => {
                 for node in &types.items {
                     let Node::Word(word) = node else { return false };
-                    self.own(word, "gives another name to", "");
+                    self.own(word, "gives another name to");
                 }
             }
             (Statement::AliasActual, [Node::Word(alias), Node::Word(actual)]) => {
-                self.own(alias, "gives another name to", "");
-                self.own(actual, "gives another name to", "");
+                self.own(alias, "gives another name to");
+                self.own(actual, "gives another name to");
             }
             (Statement::AttributeSet, [Node::Word(attribute), types]) => {
-                self.own(attribute, "puts types into", ", and with that gives them all that it may do");
+                self.own_attribute(attribute, "puts types into", ", and with that gives them all that it may do");
                 self.types(types);
             }
-            (Statement::Bounds, [Node::Word(_), Node::Word(child)]) => self.own(child, "sets bounds to", ""),
+            (Statement::Bounds, [Node::Word(_), Node::Word(child)]) => self.own(child, "sets bounds to"),
             (Statement::Expand, [attributes, Node::Word(_)]) => {
                 for word in words(attributes) {
-                    self.own(word, "changes", "");
+                    self.own_attribute(word, "changes", "");
                 }
             }
             (Statement::PermissionSet, [Node::Word(set), permissions @ Node::List(_)]) => {
@@ -168,8 +168,15 @@ impl<'a> Judge<'a> {
     }
 
     /// Refuses what is done to a type that the profile does not declare.
-    fn own(&mut self, word: &Word<'a>, what: &str, why: &str) {
+    fn own(&mut self, word: &Word<'a>, what: &str) {
         if !self.declared.is_own(word.text) {
+            self.refuse(word.at, format!("{what} {}, which is no type that the profile declares", word.text));
+        }
+    }
+
+    /// Refuses what is done to an attribute that the profile does not declare.
+    fn own_attribute(&mut self, word: &Word<'a>, what: &str, why: &str) {
+        if !self.declared.has_attribute(word.text) {
             self.refuse(word.at, format!("{what} {}, which the profile does not declare{why}", word.text));
         }
     }
@@ -179,7 +186,8 @@ impl<'a> Judge<'a> {
         for word in [source, target].into_iter().filter(|word| word.text != "self") {
             self.mention(Mention::Type(word.text.to_owned()), word.at);
         }
-        if !self.declared.is_own(source.text) && self.foreign.insert(source.text) {
+        let own = self.declared.is_own(source.text) || self.declared.has_attribute(source.text);
+        if !own && self.foreign.insert(source.text) {
             self.warn(
                 source.at,
                 format!("{} is about what {} does, which is no type of this profile", head.text, source.text),
