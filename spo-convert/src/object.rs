@@ -1,6 +1,6 @@
 //! One object from one version to the other.
 
-use serde_json::value::RawValue;
+use serde::de::Error as _;
 use spo_api::{FieldPath, GROUP, Kind, UnknownWord};
 
 use crate::error::{Error, Reason};
@@ -33,10 +33,10 @@ use crate::version::Version;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn convert(object: &[u8], to: Version) -> Result<Vec<u8>, Error> {
-    let raw: &RawValue =
-        serde_json::from_slice(object).map_err(|error| Error { object: UNNAMED.to_owned(), reason: error.into() })?;
+    let unreadable = |error| Error { object: UNNAMED.to_owned(), reason: Reason::from(error) };
+    let text = std::str::from_utf8(object).map_err(|error| unreadable(serde_json::Error::custom(error)))?;
     let mut out = Vec::with_capacity(object.len() + 128);
-    convert_into(&mut out, raw.get(), Some(to), to.as_str())?;
+    convert_into(&mut out, text, Some(to), to.as_str())?;
     Ok(out)
 }
 
