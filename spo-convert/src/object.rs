@@ -72,7 +72,7 @@ fn read<'a>(raw: &'a str, to: Option<Version>, wanted: &str, named: &mut String)
         *named = format!("{} without a name", cut(&kind));
     }
     let from = Version::of(&api_version).ok_or_else(|| Reason::other_api("apiVersion", &api_version))?;
-    let table = kinds::table(kind.parse().or_else(|_: UnknownWord| Err(Reason::UnknownKind(cut(&kind).to_owned())))?);
+    let table = kinds::table(kind.parse().map_err(unknown_kind)?);
     let to = to.ok_or_else(|| Reason::other_api("the wanted version", wanted))?;
     table.check_pair(from, to)?;
     let mut body = Vec::with_capacity(2);
@@ -84,6 +84,10 @@ fn read<'a>(raw: &'a str, to: Option<Version>, wanted: &str, named: &mut String)
         }
     }
     Ok(Object { table, to, metadata: Metadata::read(metadata)?, body })
+}
+
+fn unknown_kind(unknown: UnknownWord) -> Reason {
+    Reason::UnknownKind(cut(&unknown.text).to_owned())
 }
 
 /// A text at the root of an object; one that is missing is empty.
@@ -131,10 +135,7 @@ impl Object<'_> {
 }
 
 fn fields_of(node: Node<'_>) -> Vec<Entry<'_>> {
-    match node {
-        Node::Object(entries) => entries,
-        _ => Vec::new(),
-    }
+    if let Node::Object(entries) = node { entries } else { Vec::new() }
 }
 
 fn write(
