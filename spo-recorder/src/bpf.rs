@@ -2,12 +2,18 @@
 //!
 //! *A slot* is one thing that is recorded: a process tree, an executable, or a container. Tasks carry the mark of their slot,
 //! their children and threads get it before their first instruction, and no name that a process gives itself, no namespace
-//! that it enters and no parent that dies first makes a difference.
+//! that it enters and no parent that dies first makes a difference. A mark is for one use of a slot: tasks that outlive their
+//! recording carry it on, and it means nothing any more.
 //!
 //! [`Recorder::start`] loads the programs that its [`Request`] needs, and attaches none. They are attached with the first slot, or the
 //! first pod that is expected, and detached with the last, as an attached `sys_enter` costs every process of the machine.
 //!
-//! Linux 5.15 or newer with BTF, and root or CAP_BPF and CAP_PERFMON. The kernel side is in `ebpf/`, its object is committed.
+//! What can be lost is counted, as a [`Loss`](crate::Loss). One thing can be neither seen nor counted: calls that a seccomp filter refuses, as
+//! the kernel asks filters before it tells of a call. That such a filter stood before a workload is seen, and told with the result.
+//!
+//! Linux 5.15 or newer with BTF, and root or CAP_BPF and CAP_PERFMON. Before Linux 6.2 the kernel may refuse to say whether a task is
+//! marked; that costs a call some nanoseconds more there, as it is asked whether it did, so that it can be counted. The kernel side is in
+//! `ebpf/`, its object is committed.
 
 use std::fmt;
 

@@ -47,7 +47,7 @@ pub fn seccomp(seen: &Observation, how: &Draft<'_>) -> (SeccompProfileSpec, Comp
         syscalls: Some(vec![allowed]),
         flags: None,
     };
-    (spec, Completeness { losses: seen.losses.clone(), unknown })
+    (spec, Completeness { losses: seen.losses.clone(), unknown, filtered: seen.filtered })
 }
 
 /// The names of what was seen, and the numbers that have none.
@@ -76,17 +76,30 @@ fn architectures(seen: &Observation, native: Abi) -> Vec<Arch> {
 }
 
 /// How far a recorded profile can be trusted: what may be missing from it.
+///
+/// A seccomp filter that the workload is under is a thing of its own. What it refuses the recorder does not see, as the kernel
+/// asks filters first. That is no loss: the profile permits everything that took place, and what is refused today is refused by the
+/// profile too, though maybe with another error. But a workload that is to be permitted more than it is today must be recorded
+/// without a filter, so it is [told](Self::is_filtered) apart from losses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Completeness {
     losses: Losses,
     unknown: BTreeMap<Abi, BTreeSet<u32>>,
+    filtered: bool,
 }
 
 impl Completeness {
-    /// Whether nothing is known to be missing.
+    /// Whether nothing that took place is known to be missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.losses.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Whether calls may be missing because a seccomp filter refused them before they were seen: one of the container, of a systemd
+    /// unit, or of the program's own.
+    #[must_use]
+    pub fn is_filtered(&self) -> bool {
+        self.filtered
     }
 
     /// What the recording missed.
@@ -112,13 +125,17 @@ impl Completeness {
 
 impl fmt::Display for Completeness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_complete() {
-            return f.write_str("complete: nothing was missed");
-        }
-        f.write_str("may be incomplete: ")?;
         let losses = self.losses.iter().map(|(what, count)| format!("at least {count} {what}"));
         let unknown = self.unknown.iter().map(|(abi, numbers)| unnamed(*abi, numbers));
-        f.write_str(&losses.chain(unknown).collect::<Vec<_>>().join("; "))
+        let missed = losses.chain(unknown).collect::<Vec<_>>().join("; ");
+        match self.is_complete() {
+            true => f.write_str("complete: nothing was missed")?,
+            false => write!(f, "may be incomplete: {missed}")?,
+        }
+        if self.filtered {
+            f.write_str("; but a seccomp filter was in place, and calls that it refused could not be seen")?;
+        }
+        Ok(())
     }
 }
 
@@ -133,11 +150,14 @@ impl Serialize for Completeness {
             losses: BTreeMap<crate::event::Loss, u64>,
             #[serde(skip_serializing_if = "BTreeMap::is_empty")]
             unknown_numbers: BTreeMap<Arch, BTreeSet<u32>>,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            filtered: bool,
         }
         Wire {
             complete: self.is_complete(),
             losses: self.losses.iter().collect(),
             unknown_numbers: self.unknown.iter().map(|(abi, numbers)| (abi.arch(), numbers.clone())).collect(),
+            filtered: self.filtered,
         }
         .serialize(serializer)
     }
@@ -226,5 +246,16 @@ mod tests {
             "may be incomplete: at least 2 tasks were still running when the recording ended"
         );
         assert_eq!(serde_json::to_string(&completeness).unwrap(), r#"{"complete":false,"losses":{"stillRunning":2}}"#);
+    }
+
+    #[test]
+    fn a_seccomp_filter_is_told_and_is_no_loss() {
+        let (_, completeness) = seccomp(&seen(&[call(Abi::X86_64, "read"), Event::Filtered]), &X86_64);
+        assert!(completeness.is_complete() && completeness.is_filtered());
+        assert_eq!(
+            completeness.to_string(),
+            "complete: nothing was missed; but a seccomp filter was in place, and calls that it refused could not be seen"
+        );
+        assert_eq!(serde_json::to_string(&completeness).unwrap(), r#"{"complete":true,"filtered":true}"#);
     }
 }

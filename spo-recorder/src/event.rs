@@ -22,6 +22,8 @@ pub enum Event {
         /// How often, as counted so far; the highest count stands.
         count: u64,
     },
+    /// A seccomp filter stood before what was recorded: calls that it refused were not seen.
+    Filtered,
 }
 
 /// What can be missed while recording.
@@ -40,12 +42,14 @@ pub enum Loss {
     LateStarts,
     /// Containers for which no place was free.
     ContainersWithoutSlot,
-    /// Control groups for which no place was free.
+    /// Control groups for which no place was free, or that were too many in one container.
     CgroupsNotSelected,
     /// Notifications that found the ring buffer full.
     DroppedNotifications,
     /// Runs of our programs that the kernel skipped, as it was running the same one on the same processor.
     SkippedRuns,
+    /// Times that the kernel would not look up whether a task is recorded, as it was in the middle of such a look-up: before Linux 6.2.
+    RefusedLookups,
 }
 
 impl fmt::Display for Loss {
@@ -59,6 +63,7 @@ impl fmt::Display for Loss {
             Self::ContainersWithoutSlot => "containers found no free place and were not recorded",
             Self::CgroupsNotSelected => "control groups found no free place and were not recorded",
             Self::SkippedRuns => "runs of the recorder's programs were skipped by the kernel",
+            Self::RefusedLookups => "times this kernel would not say whether a task is recorded; Linux 6.2 always does",
             Self::DroppedNotifications => "notifications were dropped because they were read too slowly",
         })
     }

@@ -16,6 +16,8 @@ pub struct Observation {
     pub syscalls: BTreeMap<Abi, BTreeSet<u32>>,
     /// What was missed.
     pub losses: Losses,
+    /// Whether a seccomp filter stood before any of it: what a filter refuses can neither be seen nor counted.
+    pub filtered: bool,
 }
 
 impl Observation {
@@ -26,6 +28,7 @@ impl Observation {
                 self.syscalls.entry(abi).or_default().insert(number);
             }
             Event::Lost { what, count } => self.losses.raise(what, count),
+            Event::Filtered => self.filtered = true,
         }
     }
 
@@ -37,6 +40,7 @@ impl Observation {
         for (what, count) in other.losses.0 {
             self.losses.raise(what, count);
         }
+        self.filtered |= other.filtered;
     }
 }
 
@@ -91,6 +95,7 @@ mod tests {
         prop_oneof![
             (abi, 0..600_u32).prop_map(|(abi, number)| Event::Call { abi, number }),
             (loss, 0..9_u64).prop_map(|(what, count)| Event::Lost { what, count }),
+            Just(Event::Filtered),
         ]
     }
 

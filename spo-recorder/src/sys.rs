@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "system calls and shared memory; each block says why it is sound")]
 
 pub(crate) mod bpf;
+pub(crate) mod map;
 pub(crate) mod ring;
 pub(crate) mod spawn;
 pub(crate) mod wire;

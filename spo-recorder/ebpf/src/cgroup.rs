@@ -3,25 +3,26 @@
 //! The names of cgroups are given by the kubelet and the runtime before any process of the container exists. Only cgroup2 is looked at; the
 //! kernel keeps it beside the older hierarchies too.
 
+use core::ptr::write_volatile;
+use core::sync::atomic::{Ordering, compiler_fence};
+
 use aya_ebpf::bindings::task_struct;
 
 use crate::kernel::{Opaque, current, member, mount_namespace, probe, setting, text};
-use crate::maps::{EXPECTED, FREE, SELECTED, SLOTS, count, tell};
+use crate::maps::{self, EXPECTED, FREE, SELECTED, SLOTS, add, count, fetch_add, tell};
 use crate::task::in_own_mounts;
 use crate::wire::{
-    EVENT_CONTAINER, EVENT_POD, EVENT_REMOVED, Event, NAME, NO_SLOT, Name, STAT_NO_SLOT, STAT_SELECTED_FULL,
+    EVENT_CONTAINER, EVENT_POD, EVENT_REMOVED, Event, MAX_NESTED, NAME, NO_SLOT, NOWHERE, Name, Place, STAT_NO_SLOT,
+    STAT_SELECTED_FULL,
 };
 
-/// Value of a pod in `SELECTED`.
-const POD: u32 = 0;
-
-/// The slot of the container that a task is in, if the task belongs to the workload and not to the runtime that sets it up.
+/// Where the container that a task is in is recorded, if the task belongs to the workload and not to the runtime that sets it up.
 #[inline(always)]
-pub fn slot(task: *mut task_struct) -> Option<u32> {
+pub fn place(task: *mut task_struct) -> Option<Place> {
     let set: Opaque = member(task as Opaque, setting!(TASK_CGROUPS));
     let cgroup: Opaque = member(set, setting!(CSS_SET_DFL));
-    let slot = selected(id(cgroup))?.checked_sub(1)?;
-    if in_own_mounts(task, SLOTS.get_ptr_mut(slot)?) { Some(slot) } else { None }
+    let place = selected(id(cgroup))?;
+    if in_own_mounts(task, maps::slot(place)?) { Some(place) } else { None }
 }
 
 /// A cgroup was made.
@@ -38,47 +39,60 @@ pub fn made(cgroup: Opaque) {
     let mut name = Name { bytes: [0; NAME] };
     let name_len = read_name(cgroup, &mut name);
     if EXPECTED.get_ptr(&name).is_some() {
-        if select(id, POD) {
-            tell(&mut Event { kind: EVENT_POD, slot: NO_SLOT, pid: 0, name_len, cgroup: id, name: name.bytes });
+        if select(id, NOWHERE) {
+            tell(&mut event(EVENT_POD, NOWHERE, id, &name, name_len));
         }
         return;
     }
     match selected(parent) {
-        Some(POD) => container(id, parent, &name, name_len),
-        // A cgroup that the container made inside its own.
-        Some(slot) => {
-            select(id, slot);
+        Some(Place { slot: NO_SLOT, .. }) => {
+            let place = take_slot(id, parent, &name).unwrap_or(NOWHERE);
+            tell(&mut event(EVENT_CONTAINER, place, id, &name, name_len));
         }
+        Some(place) => nested(id, place),
         None => {}
     }
 }
 
-#[inline(always)]
-fn container(id: u64, parent: u64, name: &Name, name_len: u32) {
-    let slot = take_slot(id, parent, name).unwrap_or(NO_SLOT);
-    tell(&mut Event { kind: EVENT_CONTAINER, slot, pid: 0, name_len, cgroup: id, name: name.bytes });
-}
-
 /// Gives the cgroup a free slot, which user space has emptied.
 #[inline(always)]
-fn take_slot(id: u64, parent: u64, name: &Name) -> Option<u32> {
+fn take_slot(id: u64, parent: u64, name: &Name) -> Option<Place> {
     let Some(index) = FREE.pop(NO_SLOT) else {
         count(STAT_NO_SLOT);
         return None;
     };
     let slot = SLOTS.get_ptr_mut(index)?;
-    // SAFETY: a value of a map; nobody else has this slot.
+    // SAFETY: a value of a map; likewise below.
+    let place = Place { slot: index, generation: unsafe { (*slot).generation } };
+    if !select(id, place) {
+        // Nobody was told of the slot, and nothing is in it.
+        FREE.push(index);
+        return None;
+    }
+    // No task can enter the cgroup before this program is done.
     unsafe {
-        (*slot).cgroup = id;
         (*slot).parent = parent;
         (*slot).maker_mntns = mount_namespace(current());
         (*slot).name = name.bytes;
+        compiler_fence(Ordering::Release);
+        write_volatile(&raw mut (*slot).cgroup, id);
     }
-    if select(id, index + 1) {
-        return Some(index);
+    Some(place)
+}
+
+/// Selects a cgroup that a container made inside its own, if it has not made too many.
+#[inline(always)]
+fn nested(id: u64, place: Place) {
+    let Some(slot) = maps::slot(place) else { return };
+    // SAFETY: a value of a map.
+    unsafe {
+        if fetch_add(&raw mut (*slot).nested, 1) >= MAX_NESTED {
+            add(&raw mut (*slot).nested, u64::MAX);
+            add(&raw mut (*slot).not_selected, 1);
+        } else if !select(id, place) {
+            add(&raw mut (*slot).nested, u64::MAX);
+        }
     }
-    FREE.push(index);
-    None
 }
 
 /// A cgroup is removed.
@@ -88,34 +102,42 @@ pub fn removed(cgroup: Opaque) {
         return;
     }
     let id = id(cgroup);
-    let Some(value) = selected(id) else { return };
+    let Some(place) = selected(id) else { return };
     let _ = SELECTED.remove(&id);
     let mut name = Name { bytes: [0; NAME] };
     let name_len = read_name(cgroup, &mut name);
-    let slot = own_slot(id, value);
-    tell(&mut Event { kind: EVENT_REMOVED, slot, pid: 0, name_len, cgroup: id, name: name.bytes });
+    let place = if is_of_container(id, place) { place } else { NOWHERE };
+    tell(&mut event(EVENT_REMOVED, place, id, &name, name_len));
 }
 
-/// The slot whose container this cgroup is; none for a pod's, or one inside of a container.
+/// Whether a cgroup that is removed is that of a container; one inside of it is none any more.
 #[inline(always)]
-fn own_slot(id: u64, value: u32) -> u32 {
-    let slot = value.wrapping_sub(1);
-    match SLOTS.get_ptr_mut(slot) {
-        // SAFETY: a value of a map.
-        Some(it) if unsafe { (*it).cgroup } == id => slot,
-        _ => NO_SLOT,
+fn is_of_container(id: u64, place: Place) -> bool {
+    let Some(slot) = maps::slot(place) else { return false };
+    // SAFETY: a value of a map.
+    unsafe {
+        if (*slot).cgroup == id {
+            return true;
+        }
+        add(&raw mut (*slot).nested, u64::MAX);
     }
+    false
 }
 
 #[inline(always)]
-fn selected(id: u64) -> Option<u32> {
-    // SAFETY: a value is one word.
-    SELECTED.get_ptr(&id).map(|value| unsafe { *value })
+fn event(kind: u32, place: Place, cgroup: u64, name: &Name, name_len: u32) -> Event {
+    Event { kind, pid: 0, place, name_len, padding: 0, cgroup, name: name.bytes }
 }
 
 #[inline(always)]
-fn select(id: u64, value: u32) -> bool {
-    if SELECTED.insert(&id, &value, 0).is_ok() {
+fn selected(id: u64) -> Option<Place> {
+    // SAFETY: a value is two words, and never changes.
+    SELECTED.get_ptr(&id).map(|place| unsafe { *place })
+}
+
+#[inline(always)]
+fn select(id: u64, place: Place) -> bool {
+    if SELECTED.insert(&id, &place, 0).is_ok() {
         return true;
     }
     count(STAT_SELECTED_FULL);

@@ -2,16 +2,16 @@
 
 use crate::kernel::{Opaque, member, probe, setting, text};
 use crate::maps;
-use crate::wire::{EXECUTABLES, Executable, NAME, Name};
+use crate::wire::{EXECUTABLES, Executable, NAME, Name, Place};
 
-/// The slot of an executable: by the name of the file itself, or by the name that it was executed by, which may be a symbolic link.
+/// Where an executable is recorded: by the name of the file itself, or by the name that it was executed by, which may be a symbolic link.
 #[inline(always)]
-pub fn slot(bprm: Opaque) -> Option<u32> {
+pub fn place(bprm: Opaque) -> Option<Place> {
     by_file(bprm).or_else(|| by_path(bprm))
 }
 
 #[inline(always)]
-fn by_file(bprm: Opaque) -> Option<u32> {
+fn by_file(bprm: Opaque) -> Option<Place> {
     let file: Opaque = member(bprm, setting!(BPRM_FILE));
     let dentry: Opaque = member(file, setting!(FILE_DENTRY));
     let name = read(probe(dentry, setting!(DENTRY_NAME), core::ptr::null()));
@@ -20,7 +20,7 @@ fn by_file(bprm: Opaque) -> Option<u32> {
 
 /// Looks at the end of the path, as long as each name that is wanted: the verifier could not follow a search for the last slash.
 #[inline(always)]
-fn by_path(bprm: Opaque) -> Option<u32> {
+fn by_path(bprm: Opaque) -> Option<Place> {
     let path: Opaque = member(bprm, setting!(BPRM_FILENAME));
     let length = length(path);
     find(|wanted| {
@@ -31,11 +31,11 @@ fn by_path(bprm: Opaque) -> Option<u32> {
 }
 
 #[inline(always)]
-fn find(is_wanted: impl Fn(&Executable) -> bool) -> Option<u32> {
-    for index in 0..EXECUTABLES {
-        let wanted = maps::EXECUTABLES.get(index)?;
+fn find(is_wanted: impl Fn(&Executable) -> bool) -> Option<Place> {
+    for slot in 0..EXECUTABLES {
+        let wanted = maps::EXECUTABLES.get(slot)?;
         if wanted.length > 0 && is_wanted(wanted) {
-            return Some(index);
+            return Some(Place { slot, generation: wanted.generation });
         }
     }
     None

@@ -29,6 +29,10 @@ settings! {
     NR_EXECVE, NR_EXECVEAT,
     /// Where a task says that its current call is one of the 32-bit ABI, and by which bits; no bits if there is no such ABI.
     COMPAT_OFFSET, COMPAT_BITS,
+    /// Where a task says that its calls go through seccomp, and by which bits; no bits if this kernel does not say so.
+    FILTER_OFFSET, FILTER_BITS,
+    /// Not 0 where this kernel refuses to look up a mark while its processor is in the middle of another look-up.
+    REFUSES_LOOKUPS,
     TASK_PID, TASK_TGID, TASK_CGROUPS, TASK_NSPROXY,
     NSPROXY_MNT, MNTNS_INUM,
     BPRM_FILE, BPRM_FILENAME,

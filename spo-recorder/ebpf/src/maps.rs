@@ -1,20 +1,28 @@
 //! The maps, and what aya-ebpf lacks for two of their types.
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
-use core::ptr::{null, null_mut};
+use core::ptr::{null, null_mut, read_volatile};
 
 use aya_ebpf::bindings::task_struct;
 use aya_ebpf::btf_maps::{Array, HashMap, RingBuf};
-use aya_ebpf::helpers::generated::{bpf_map_pop_elem, bpf_map_push_elem, bpf_ringbuf_output, bpf_task_storage_get};
+use aya_ebpf::helpers::generated::{
+    bpf_map_pop_elem, bpf_map_push_elem, bpf_ringbuf_output, bpf_task_storage_delete, bpf_task_storage_get,
+};
 use aya_ebpf::macros::btf_map;
 
-use crate::wire::{self, EVENT_HEAD, Event, Executable, Mark, NAME, Name, STAT_RING_FULL, STATS, Slot};
+use crate::kernel::setting;
+use crate::wire::{
+    self, EVENT_HEAD, Event, Executable, Mark, NAME, Name, Place, STAT_REFUSED, STAT_RING_FULL, STATS, Slot,
+};
 
 // The loader makes only those that the request needs, and sizes SLOTS, FREE and SELECTED to it.
 #[btf_map]
 pub static SLOTS: Array<Slot, 1024> = Array::new();
 #[btf_map]
 pub static MARKS: TaskStorage<Mark> = TaskStorage::new();
+/// Marks nobody: to be refused even this is to be refused everything.
+#[btf_map]
+static NOBODY: TaskStorage<u32> = TaskStorage::new();
 #[btf_map]
 pub static EVENTS: RingBuf<Event, { 1 << 16 }> = RingBuf::new();
 #[btf_map]
@@ -28,15 +36,24 @@ pub static UNREAD: Array<[u8; PATH], 1> = Array::new();
 /// Names of the cgroups of pods that are to be recorded.
 #[btf_map]
 pub static EXPECTED: HashMap<Name, u32, 4096> = HashMap::new();
-/// Id of a cgroup → 0 for a pod's, else the slot + 1.
+/// Id of a cgroup → where its container is recorded; nowhere for a pod's.
 #[btf_map]
-pub static SELECTED: HashMap<u64, u32, 4096> = HashMap::new();
+pub static SELECTED: HashMap<u64, Place, 4096> = HashMap::new();
 /// Slots that are free.
 #[btf_map]
 pub static FREE: Queue<u32, 1024> = Queue::new();
 
 /// Longest path that the kernel knows.
 const PATH: usize = 4096;
+
+/// The slot of a place, as long as it is used for the same.
+#[inline(always)]
+pub fn slot(place: Place) -> Option<*mut Slot> {
+    let slot = SLOTS.get_ptr_mut(place.slot)?;
+    // SAFETY: a value of a map; user space writes it, so that it is read but once.
+    let generation = unsafe { read_volatile(&raw const (*slot).generation) };
+    if generation == place.generation { Some(slot) } else { None }
+}
 
 /// Adds one to a counter.
 #[inline(always)]
@@ -94,12 +111,18 @@ impl<T> TaskStorage<T> {
         Self { r#type: null(), key: null(), value: null(), max_entries: null(), map_flags: null() }
     }
 
-    /// The value of a task that has one.
+    /// The value of a task that has one. Where the kernel does not say whether it has, that is counted.
     #[inline(always)]
     pub fn get(&self, task: *mut task_struct) -> Option<*mut T> {
         // SAFETY: the map and a task that the verifier tracks.
         let value = unsafe { bpf_task_storage_get(self.map(), task, null_mut(), 0) }.cast::<T>();
-        if value.is_null() { None } else { Some(value) }
+        if !value.is_null() {
+            return Some(value);
+        }
+        if setting!(REFUSES_LOOKUPS) != 0 && is_refused(task) {
+            count(STAT_REFUSED);
+        }
+        None
     }
 
     /// Gives a task a value, instead of the one that it may have; `false` where there is no memory for it.
@@ -123,6 +146,17 @@ impl<T> TaskStorage<T> {
     fn map(&self) -> *mut core::ffi::c_void {
         (&raw const *self).cast_mut().cast()
     }
+}
+
+/// Whether the kernel refuses just now what has to do with the storage of tasks.
+///
+/// A look-up that was refused gives the same as one that finds nothing. Taking away what is not there tells them apart; and what
+/// makes the kernel refuse cannot end in between, as it is below us on the same processor.
+#[inline(always)]
+fn is_refused(task: *mut task_struct) -> bool {
+    const EBUSY: i64 = 16;
+    // SAFETY: the map and a task that the verifier tracks.
+    unsafe { bpf_task_storage_delete(NOBODY.map(), task) == -EBUSY }
 }
 
 /// First in, first out.

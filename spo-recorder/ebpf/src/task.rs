@@ -1,34 +1,59 @@
 //! Tasks: marking them, following them, and noting what they call.
 
 use core::intrinsics::{AtomicOrdering, atomic_or};
-use core::ptr::read_volatile;
+use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::task_struct;
 
 use crate::kernel::{self, Opaque, current, member, setting};
-use crate::maps::{MARKS, SLOTS, add, fetch_add, tell};
+use crate::maps::{self, MARKS, add, fetch_add, tell};
 use crate::wire::{
-    BITS, COMPAT, EVENT_ENDED, EVENT_EXITED, Event, Mark, NAME, NATIVE, NO_CALL, PART, PENDING, ROOT, SELECT_CONTAINER,
-    SELECT_EXECUTABLE, Slot, X32, X32_BIT, X32_PART,
+    BITS, COMPAT, EVENT_ENDED, EVENT_EXITED, Event, FIRST, Mark, NAME, NATIVE, NO_CALL, PART, PENDING, Place, ROOT,
+    SELECT_CONTAINER, SELECT_EXECUTABLE, Slot, X32, X32_BIT, X32_PART,
 };
 use crate::{cgroup, executable};
+
+/// The mark of a task and the slot that it belongs to, unless what it was marked for is over.
+#[inline(always)]
+fn marked(task: *mut task_struct) -> Option<(*mut Mark, *mut Slot)> {
+    let mark = MARKS.get(task)?;
+    // SAFETY: a value of a map, checked not to be null.
+    let slot = maps::slot(unsafe { (*mark).place })?;
+    Some((mark, slot))
+}
 
 /// A system call begins.
 #[inline(always)]
 pub fn called(number: u64) {
     let task = current();
-    let Some(mark) = MARKS.get(task) else { return };
+    let Some((mark, slot)) = marked(task) else { return };
     let bit = bit(task, number);
-    // SAFETY: a value of a map, checked not to be null; likewise below.
+    // SAFETY: values of maps, checked not to be null; likewise below.
     unsafe {
         if (*mark).flags & PENDING != 0 {
             (*mark).last = bit.unwrap_or(NO_CALL);
             return;
         }
-        let Some(slot) = SLOTS.get_ptr_mut((*mark).slot) else { return };
         match bit {
             Some(bit) => set(slot, bit),
             None => add(&raw mut (*slot).beyond, 1),
+        }
+    }
+    note_filter(task, slot);
+}
+
+/// Notes that a seccomp filter stands before a task. What such a filter refuses never comes here, so that it cannot be counted.
+#[inline(always)]
+fn note_filter(task: *mut task_struct, slot: *mut Slot) {
+    let bits = setting!(FILTER_BITS);
+    if bits == 0 || member::<u32>(task as Opaque, setting!(FILTER_OFFSET)) & bits == 0 {
+        return;
+    }
+    // SAFETY: a value of a map. Written once, so that the cache line stays shared.
+    unsafe {
+        let filtered = &raw mut (*slot).filtered;
+        if read_volatile(filtered) == 0 {
+            write_volatile(filtered, 1);
         }
     }
 }
@@ -66,39 +91,42 @@ fn set(slot: *mut Slot, bit: u32) {
 /// A task executes a program.
 #[inline(always)]
 pub fn executed(task: *mut task_struct, bprm: Opaque) {
-    if let Some(mark) = MARKS.get(task) {
-        // SAFETY: a value of a map, checked not to be null; likewise below.
-        unsafe {
-            if (*mark).flags & PENDING != 0 {
-                begin((*mark).slot, (*mark).last, bprm);
-                (*mark).flags &= !PENDING;
+    if let Some((mark, slot)) = marked(task) {
+        // SAFETY: values of maps, checked not to be null; likewise below.
+        let Mark { flags, last, .. } = unsafe { *mark };
+        if flags & PENDING != 0 {
+            unsafe { (*mark).flags = 0 };
+            if flags & FIRST != 0 {
+                begin(slot);
             }
+            // The exec is a call of its own, made before the recording.
+            set(slot, if last == NO_CALL { exec_call(bprm) } else { last });
         }
         return;
     }
-    let (slot, flags) = match setting!(SELECT) {
-        SELECT_EXECUTABLE => (executable::slot(bprm), ROOT),
-        SELECT_CONTAINER => (cgroup::slot(task), 0),
+    let (place, flags) = match setting!(SELECT) {
+        SELECT_EXECUTABLE => (executable::place(bprm), ROOT),
+        SELECT_CONTAINER => (cgroup::place(task), 0),
         _ => return,
     };
-    let Some(slot) = slot else { return };
-    if MARKS.set(task, Mark { slot, flags, last: NO_CALL, padding: 0 }) {
-        begin(slot, NO_CALL, bprm);
-    } else if let Some(slot) = SLOTS.get_ptr_mut(slot) {
+    let Some(place) = place else { return };
+    let Some(slot) = maps::slot(place) else { return };
+    if MARKS.set(task, Mark { place, flags, last: NO_CALL }) {
+        begin(slot);
+        set(slot, exec_call(bprm));
+    } else {
         unsafe { add(&raw mut (*slot).unmarked, 1) };
     }
 }
 
-/// The first exec of what is recorded: it is a call of its own, made before the mark.
+/// The first task of a tree.
 #[inline(always)]
-fn begin(slot: u32, call: u32, bprm: Opaque) {
-    let Some(slot) = SLOTS.get_ptr_mut(slot) else { return };
+fn begin(slot: *mut Slot) {
     // SAFETY: a value of a map.
     unsafe {
         add(&raw mut (*slot).live, 1);
         add(&raw mut (*slot).started, 1);
     }
-    set(slot, if call == NO_CALL { exec_call(bprm) } else { call });
 }
 
 /// How a program was executed, where the call itself was not seen: execveat leaves the path of its descriptor. The registers say
@@ -113,16 +141,17 @@ fn exec_call(bprm: Opaque) -> u32 {
 /// A task has made another, which has not run yet: process or thread, by whichever call.
 #[inline(always)]
 pub fn forked(parent: *mut task_struct, child: *mut task_struct) {
-    let Some(mark) = MARKS.get(parent) else { return };
-    // SAFETY: a value of a map, checked not to be null; likewise below.
+    let Some((mark, slot)) = marked(parent) else { return };
+    // SAFETY: values of maps, checked not to be null; likewise below.
     let mark = unsafe { *mark };
-    let pending = mark.flags & PENDING != 0;
-    let marked = MARKS.set(child, Mark { flags: mark.flags & PENDING, ..mark });
-    let Some(slot) = SLOTS.get_ptr_mut(mark.slot) else { return };
+    let mut flags = mark.flags & (PENDING | FIRST);
+    if process(parent) != process(child) {
+        flags &= !FIRST;
+    }
     unsafe {
-        if !marked {
+        if !MARKS.set(child, Mark { flags, ..mark }) {
             add(&raw mut (*slot).unmarked, 1);
-        } else if !pending {
+        } else if flags & FIRST == 0 {
             add(&raw mut (*slot).live, 1);
         }
     }
@@ -131,27 +160,35 @@ pub fn forked(parent: *mut task_struct, child: *mut task_struct) {
 /// A task ends.
 #[inline(always)]
 pub fn exited(task: *mut task_struct) {
-    let Some(mark) = MARKS.get(task) else { return };
-    // SAFETY: a value of a map, checked not to be null; likewise below.
+    let Some((mark, slot)) = marked(task) else { return };
+    // SAFETY: values of maps, checked not to be null; likewise below.
     let mark = unsafe { *mark };
-    if mark.flags & PENDING != 0 {
+    if mark.flags & FIRST != 0 {
         return;
     }
-    let pid: u32 = member(task as Opaque, setting!(TASK_PID));
-    let process: u32 = member(task as Opaque, setting!(TASK_TGID));
-    if mark.flags & ROOT != 0 && pid == process {
-        tell(&mut event(EVENT_EXITED, mark.slot, pid));
+    if mark.flags & PENDING == 0 {
+        // Once more, as it may never have come past the filter.
+        note_filter(task, slot);
     }
-    let Some(slot) = SLOTS.get_ptr_mut(mark.slot) else { return };
+    let pid: u32 = member(task as Opaque, setting!(TASK_PID));
+    if mark.flags & ROOT != 0 && pid == process(task) {
+        tell(&mut event(EVENT_EXITED, mark.place, pid));
+    }
     let before = unsafe { fetch_add(&raw mut (*slot).live, u64::MAX) };
     if before == 1 && setting!(SELECT) != SELECT_CONTAINER {
-        tell(&mut event(EVENT_ENDED, mark.slot, pid));
+        tell(&mut event(EVENT_ENDED, mark.place, pid));
     }
 }
 
+/// The process that a task is a thread of.
 #[inline(always)]
-fn event(kind: u32, slot: u32, pid: u32) -> Event {
-    Event { kind, slot, pid, name_len: 0, cgroup: 0, name: [0; NAME] }
+fn process(task: *mut task_struct) -> u32 {
+    member(task as Opaque, setting!(TASK_TGID))
+}
+
+#[inline(always)]
+fn event(kind: u32, place: Place, pid: u32) -> Event {
+    Event { kind, pid, place, name_len: 0, padding: 0, cgroup: 0, name: [0; NAME] }
 }
 
 /// Whether a task's mount namespace is neither the host's nor that of whoever made its cgroup: the workload's own.

@@ -2,23 +2,23 @@
 
 use spo_api::syscalls::Abi;
 
-use super::wire::{self, COMPAT, NATIVE, PART, Slot, WORDS, X32, X32_BIT, X32_PART};
+use super::wire::{self, COMPAT, NATIVE, NO_SLOT, PART, Place, Slot, WORDS, X32, X32_BIT, X32_PART};
 use crate::event::{Event, Loss};
 use crate::sys::wire::{bytes_of_mut, zeroed};
 
-/// What the kernel tells, with slots by their index.
+/// What the kernel tells, with slots by their place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
     /// The last marked task of a slot ended.
-    Ended { slot: u32 },
+    Ended { place: Place },
     /// A process chosen by its executable ended.
-    Exited { slot: u32, pid: u32 },
+    Exited { place: Place, pid: u32 },
     /// An expected pod's cgroup was made.
     Pod { name: String, cgroup: u64 },
-    /// A container's cgroup was made; without slot if none was free.
-    Container { slot: Option<u32>, name: String, cgroup: u64 },
-    /// A selected cgroup was removed; with the slot if it was a container's.
-    Removed { slot: Option<u32>, name: String, cgroup: u64 },
+    /// A container's cgroup was made; without a place if none was free.
+    Container { place: Option<Place>, name: String },
+    /// A selected cgroup was removed; with its place if it was a container's.
+    Removed { place: Option<Place>, name: String },
 }
 
 /// Reads one record of the ring buffer; `None` if it is none of ours.
@@ -30,14 +30,13 @@ pub(super) fn told(record: &[u8]) -> Option<Told> {
     }
     bytes[..record.len()].copy_from_slice(record);
     let name = || text(&event.name);
-    let slot = (event.slot != wire::NO_SLOT).then_some(event.slot);
-    let cgroup = event.cgroup;
+    let place = Some(event.place).filter(|place| place.slot != NO_SLOT);
     Some(match event.kind {
-        wire::EVENT_ENDED => Told::Ended { slot: slot? },
-        wire::EVENT_EXITED => Told::Exited { slot: slot?, pid: event.pid },
-        wire::EVENT_POD => Told::Pod { name: name(), cgroup },
-        wire::EVENT_CONTAINER => Told::Container { slot, name: name(), cgroup },
-        wire::EVENT_REMOVED => Told::Removed { slot, name: name(), cgroup },
+        wire::EVENT_ENDED => Told::Ended { place: place? },
+        wire::EVENT_EXITED => Told::Exited { place: place?, pid: event.pid },
+        wire::EVENT_POD => Told::Pod { name: name(), cgroup: event.cgroup },
+        wire::EVENT_CONTAINER => Told::Container { place, name: name() },
+        wire::EVENT_REMOVED => Told::Removed { place, name: name() },
         _ => return None,
     })
 }
@@ -61,6 +60,8 @@ pub(super) fn events(slot: &Slot, native: Abi) -> Vec<Event> {
     }
     events.push(Event::Lost { what: Loss::NumbersOutOfRange, count: slot.beyond });
     events.push(Event::Lost { what: Loss::UnmarkedTasks, count: slot.unmarked });
+    events.push(Event::Lost { what: Loss::CgroupsNotSelected, count: slot.not_selected });
+    events.extend((slot.filtered != 0).then_some(Event::Filtered));
     events
 }
 
@@ -109,24 +110,26 @@ mod tests {
 
     #[test]
     fn what_a_slot_missed_is_part_of_what_it_tells() {
-        let slot = Slot { beyond: 2, unmarked: 3, ..zeroed() };
+        let slot = Slot { beyond: 2, unmarked: 3, not_selected: 4, filtered: 1, ..zeroed() };
         let mut seen = Observation::default();
         seen.extend(&events(&slot, Abi::X86_64));
         assert_eq!(seen.losses.count(Loss::NumbersOutOfRange), 2);
         assert_eq!(seen.losses.count(Loss::UnmarkedTasks), 3);
+        assert_eq!(seen.losses.count(Loss::CgroupsNotSelected), 4);
+        assert!(seen.filtered);
     }
 
     #[test]
     fn a_record_has_the_length_of_its_name() {
         let mut event = zeroed::<wire::Event>();
         event.kind = wire::EVENT_CONTAINER;
-        event.slot = 4;
+        let place = Place { slot: 4, generation: 2 };
         event.name[..3].copy_from_slice(b"abc");
-        let record = &bytes_of(&event)[..wire::EVENT_HEAD + 4];
-        assert_eq!(told(record), Some(Told::Container { slot: Some(4), name: "abc".into(), cgroup: 0 }));
-        event.slot = wire::NO_SLOT;
-        let record = &bytes_of(&event)[..wire::EVENT_HEAD + 4];
-        assert_eq!(told(record), Some(Told::Container { slot: None, name: "abc".into(), cgroup: 0 }));
+        for (there, told_there) in [(place, Some(place)), (wire::NOWHERE, None)] {
+            event.place = there;
+            let record = &bytes_of(&event)[..wire::EVENT_HEAD + 4];
+            assert_eq!(told(record), Some(Told::Container { place: told_there, name: "abc".into() }));
+        }
     }
 
     proptest! {

@@ -97,6 +97,17 @@ pub enum RecordError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A process to be followed has threads that cannot be followed.
+    #[error(
+        "process {pid} has several threads, of which a kernel before Linux 6.9 can mark the first only: \
+         follow it before it starts the others, or start it here"
+    )]
+    Threads {
+        /// Its id.
+        pid: i32,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A name that cannot be that of an executable or a cgroup.
     #[error("{name:?} cannot be the name of {of}: it must have 1 to {longest} bytes, without slashes", longest = super::wire::NAME - 1)]
     Name {

@@ -42,6 +42,18 @@ const COMPAT: Option<(&str, u32)> = Some(("thread_info.flags", 1 << 22)); // TIF
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const COMPAT: Option<(&str, u32)> = None;
 
+/// Where a task says that its calls go through seccomp: the member, and the bits in it. What a kernel has first counts.
+#[cfg(target_arch = "x86_64")]
+const FILTER: &[(&str, u32)] = &[("thread_info.syscall_work", SYSCALL_WORK_SECCOMP)];
+#[cfg(target_arch = "aarch64")]
+const FILTER: &[(&str, u32)] = &[("thread_info.syscall_work", SYSCALL_WORK_SECCOMP), ("thread_info.flags", 1 << 11)]; // TIF_SECCOMP
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const FILTER: &[(&str, u32)] = &[("thread_info.syscall_work", SYSCALL_WORK_SECCOMP)];
+const SYSCALL_WORK_SECCOMP: u32 = 1;
+
+/// The first version whose look-ups are never refused.
+const ALWAYS_LOOKS_UP: (u32, u32) = (6, 2);
+
 /// What was found in the running kernel.
 #[derive(Debug)]
 pub(crate) struct Layout {
@@ -75,11 +87,44 @@ impl Layout {
             settings.push(("COMPAT_OFFSET", types.offset("task_struct", member)?));
             settings.push(("COMPAT_BITS", bits));
         }
+        let filter = FILTER.iter().find_map(|(member, bits)| Some((types.offset("task_struct", member).ok()?, *bits)));
+        let (offset, bits) =
+            filter.ok_or_else(|| BtfError::Missing("task_struct.thread_info.syscall_work".to_owned()))?;
+        settings.extend([("FILTER_OFFSET", offset), ("FILTER_BITS", bits)]);
         for (setting, name) in [("NR_EXECVE", "execve"), ("NR_EXECVEAT", "execveat")] {
             let number = Abi::native().number(name);
             settings.push((setting, number.ok_or_else(|| BtfError::Missing(format!("system call {name}")))?));
         }
         let tracepoints = tracepoints.iter().map(|name| types.tracepoint(name)).collect::<Result<_, _>>()?;
         Ok(Self { settings, tracepoints })
+    }
+}
+
+/// Whether the running kernel may refuse to look up the mark of a task.
+pub(crate) fn refuses_lookups() -> bool {
+    rustix::system::uname().release().to_str().map_or(true, is_before_lookups)
+}
+
+/// Whether a release, such as `6.1.0-18-cloud-amd64`, is older than the first that never refuses. One that cannot be read may be.
+fn is_before_lookups(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < ALWAYS_LOOKS_UP,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_before_6_2_may_refuse_to_look_up_a_mark() {
+        for release in ["5.15.0-91-generic", "6.1.0-18-cloud-amd64", "6.1", "unreadable"] {
+            assert!(is_before_lookups(release), "{release}");
+        }
+        for release in ["6.2.0", "6.2-rc1", "6.18.44-fc-v595", "7.0.0"] {
+            assert!(!is_before_lookups(release), "{release}");
+        }
     }
 }

@@ -10,10 +10,11 @@ use aya_obj::generated::bpf_insn;
 use aya_obj::{EbpfSectionKind, Map as Definition, Object};
 
 use super::error::{RecordError, StartError};
-use super::layout::Layout;
-use super::request::Select;
-use super::wire::{Executable, Name, Slot};
-use crate::sys::bpf::{self, Map, MapSpec, ProgramSpec};
+use super::layout::{self, Layout};
+use super::request::{Request, Select};
+use super::wire::{Executable, Name, Place, Slot};
+use crate::sys::bpf::{self, MapSpec, ProgramSpec};
+use crate::sys::map::Map;
 use crate::sys::ring::RingMemory;
 use crate::sys::wire::Wire;
 
@@ -56,6 +57,7 @@ fn maps(select: Select) -> &'static [(&'static str, Option<u32>)] {
     const TREE: &[(&str, Option<u32>)] = &[
         ("SLOTS", Some(Select::Tree.slots())),
         ("MARKS", None),
+        ("NOBODY", None),
         ("EVENTS", Some(4096)),
         ("COUNTS", None),
         ("UNREAD", None),
@@ -65,6 +67,7 @@ fn maps(select: Select) -> &'static [(&'static str, Option<u32>)] {
     const EXECUTABLE: &[(&str, Option<u32>)] = &[
         ("SLOTS", Some(Select::Executable.slots())),
         ("MARKS", None),
+        ("NOBODY", None),
         ("EVENTS", None),
         ("COUNTS", None),
         ("UNREAD", None),
@@ -74,6 +77,7 @@ fn maps(select: Select) -> &'static [(&'static str, Option<u32>)] {
     const CONTAINERS: &[(&str, Option<u32>)] = &[
         ("SLOTS", Some(Select::Containers.slots())),
         ("MARKS", None),
+        ("NOBODY", None),
         ("EVENTS", None),
         ("COUNTS", None),
         ("UNREAD", None),
@@ -96,7 +100,7 @@ pub(super) struct Loaded {
     pub(super) counts: Map<u32, u64>,
     pub(super) marks: OwnedFd,
     pub(super) executables: Map<u32, Executable>,
-    pub(super) selected: Map<u64, u32>,
+    pub(super) selected: Map<u64, Place>,
     /// Only for containers, like the next.
     pub(super) expected: Option<Map<Name, u32>>,
     pub(super) free: Option<OwnedFd>,
@@ -105,14 +109,16 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Loads what `select` needs.
-    pub(super) fn load(object: Option<&[u8]>, select: Select, host_mntns: u32) -> Result<Self, StartError> {
+    /// Loads what a request needs.
+    pub(super) fn load(request: &Request, host_mntns: u32) -> Result<Self, StartError> {
+        let select = request.select;
         let programs = programs(select);
         let tracepoints: Vec<&str> = programs.iter().filter(|p| p.raw.is_none()).map(|p| p.name).collect();
         let layout = Layout::of_this_kernel(&tracepoints)?;
-        let mut object = parse(object)?;
+        let mut object = parse(request.object.as_deref())?;
         let shared = keep(&mut object, programs);
-        let own = [("SELECT", select.number()), ("HOST_MNTNS", host_mntns)];
+        let counts_refused = u32::from(request.counts_refused || layout::refuses_lookups());
+        let own = [("SELECT", select.number()), ("HOST_MNTNS", host_mntns), ("REFUSES_LOOKUPS", counts_refused)];
         set(&mut object, layout.settings.iter().copied().chain(own))?;
         let mut made = Made::make(&mut object, maps(select))?;
         relocate(&mut object, &made, &shared)?;
@@ -296,6 +302,7 @@ fn make_map(name: &str, definition: &Definition, types: &OwnedFd) -> Result<Owne
         flags: definition.map_flags(),
         name,
         types,
+        inner: None,
     };
     bpf::create_map(&spec).map_err(|source| match source.raw_os_error() {
         Some(libc::EPERM) => StartError::NoPermission(source),

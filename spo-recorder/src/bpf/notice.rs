@@ -47,3 +47,16 @@ pub enum Notice {
         name: String,
     },
 }
+
+impl Notice {
+    /// The recording that it is about.
+    pub(super) fn slot(&self) -> Option<SlotId> {
+        match self {
+            Self::Ended { slot }
+            | Self::Exited { slot, .. }
+            | Self::Container { slot, .. }
+            | Self::ContainerEnded { slot, .. } => Some(*slot),
+            Self::Pod { .. } | Self::Late { .. } | Self::NotRecorded { .. } => None,
+        }
+    }
+}

@@ -1,31 +1,27 @@
 //! The recorder: programs in the kernel, and what they have seen.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::process::{Child, Command};
 
-use rustix::process::Pid;
 use spo_api::syscalls::Abi;
 
 use super::decode;
-use super::error::{RecordError, SpawnError, StartError};
+use super::error::{RecordError, StartError};
 use super::load::{Attached, Loaded};
 use super::request::Select;
-use super::slots::{Chosen, Slots};
-use super::wire::{
-    Executable, Mark, NO_CALL, Name, PENDING, STAT_NO_SLOT, STAT_RING_FULL, STAT_SELECTED_FULL, STATS, Slot,
-};
+use super::slots::{Active, Chosen, Slots};
+use super::wire::{Name, Place, STAT_NO_SLOT, STAT_REFUSED, STAT_RING_FULL, STAT_SELECTED_FULL, STATS, Slot};
 use super::{Notice, Request, SlotId, cgroup};
 use crate::event::{Event, Loss};
 use crate::observe::{Losses, Observation};
-use crate::sys::{self, spawn};
+use crate::sys::bpf::wait_for_programs;
+use crate::sys::{self, wire::zeroed};
 
+mod begin;
 mod containers;
 mod wait;
 
@@ -41,8 +37,10 @@ pub struct Recorder {
     expected: BTreeSet<String>,
     cgroup_root: Option<PathBuf>,
     waiting: VecDeque<Notice>,
-    /// The counters when everything was last looked at.
+    /// The counters before everything was last looked at.
     looked_at: Vec<u64>,
+    /// How many notifications were dropped when every slot was last looked at instead.
+    dropped: u64,
 }
 
 impl Recorder {
@@ -62,7 +60,7 @@ impl Recorder {
             None => None,
         };
         let host_mntns = if by_kernel { host_mount_namespace() } else { 0 };
-        let loaded = Loaded::load(request.object.as_deref(), select, host_mntns)?;
+        let loaded = Loaded::load(request, host_mntns)?;
         if let Some(free) = &loaded.free {
             for index in 0..select.slots() {
                 push(free.as_fd(), index)
@@ -78,66 +76,8 @@ impl Recorder {
             cgroup_root,
             waiting: VecDeque::new(),
             looked_at: vec![0; GLOBAL.len()],
+            dropped: 0,
         })
-    }
-
-    /// Starts a command, recorded from its exec on; the exec itself is counted as the call that it was.
-    ///
-    /// What the child does between fork and exec (changing its user, its directory) is not.
-    ///
-    /// # Errors
-    /// If the command cannot be started, or there is no place for it.
-    pub fn spawn(&mut self, mut command: Command) -> Result<(Child, SlotId), SpawnError> {
-        self.needs(Select::Tree, "process trees")?;
-        let index = self.reserve()?;
-        spawn::mark_before_exec(&mut command, self.loaded.marks.as_fd(), pending(index));
-        let started = command.spawn().and_then(|child| {
-            // Still there, if only as what is left to be waited for.
-            match spawn::open(Pid::from_child(&child)) {
-                Ok(process) => Ok((child, process)),
-                Err(error) => Err(end(child, error)),
-            }
-        });
-        match started {
-            Ok((child, process)) => Ok((child, self.begin(index, Chosen::Process(process))?)),
-            Err(source) => {
-                // The child is gone, and its mark with it.
-                self.release(index)?;
-                self.rest_if_idle();
-                Err(SpawnError::Command { program: command.get_program().to_owned(), source })
-            }
-        }
-    }
-
-    /// Records a process that exists, and its descendants, from its next exec on.
-    ///
-    /// # Errors
-    /// If it is gone, or there is no place for it.
-    pub fn follow(&mut self, pid: Pid) -> Result<SlotId, RecordError> {
-        self.needs(Select::Tree, "process trees")?;
-        let no_process = |source| RecordError::NoProcess { pid: pid.as_raw_nonzero().get(), source };
-        let process = spawn::open(pid).map_err(no_process)?;
-        let index = self.reserve()?;
-        if let Err(source) = spawn::put(self.loaded.marks.as_fd(), &process, pending(index)) {
-            self.slots.give_back(index);
-            self.rest_if_idle();
-            return Err(no_process(source));
-        }
-        self.begin(index, Chosen::Process(process))
-    }
-
-    /// Records every process that from now on executes a file of this name, and its descendants. The name is the last part of the
-    /// path by which the file is executed, or of the file's own path, where the first is a symbolic link.
-    ///
-    /// # Errors
-    /// If the name cannot be that of a file, or there is no place for it.
-    pub fn follow_executable(&mut self, name: &OsStr) -> Result<SlotId, RecordError> {
-        self.needs(Select::Executable, "executables")?;
-        let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
-        let wanted = Executable { name: key(name.as_bytes(), "an executable")?, length, padding: 0 };
-        let index = self.reserve()?;
-        self.loaded.executables.set(&index, &wanted).map_err(map("choose an executable"))?;
-        self.begin(index, Chosen::Executable)
     }
 
     /// What was seen so far; recording goes on.
@@ -145,47 +85,23 @@ impl Recorder {
     /// # Errors
     /// If the slot is not in use, or the kernel cannot be asked.
     pub fn seen(&self, slot: SlotId) -> Result<Observation, RecordError> {
-        let state = self.read(slot)?;
-        let mut seen = Observation::default();
-        seen.extend(&decode::events(&state, Abi::native()));
-        if let Some(active) = self.slots.get(slot) {
-            let now = self.counts()?;
-            for ((what, now), then) in GLOBAL.iter().zip(now).zip(&active.counts) {
-                seen.add(&Event::Lost { what: *what, count: now.saturating_sub(*then) });
-            }
-        }
-        Ok(seen)
+        self.observed(self.active(slot)?, &self.read(slot)?)
     }
 
-    /// Ends a recording, and gives what was seen. Tasks that are still running count as a loss.
+    /// Ends a recording, and gives what was seen. Tasks that are still running count as a loss, and are not recorded any more.
     ///
     /// # Errors
     /// If the slot is not in use, or the kernel cannot be asked.
     pub fn take(&mut self, slot: SlotId) -> Result<Observation, RecordError> {
-        let Some(active) = self.slots.get(slot) else { return Err(RecordError::NoSuchSlot(slot)) };
-        let index = active.index;
-        match &active.chosen {
-            Chosen::Executable => {
-                let none = sys::wire::zeroed();
-                self.loaded.executables.set(&index, &none).map_err(map("forget an executable"))?;
-            }
-            Chosen::Process(process) if self.read(slot)?.started == 0 => {
-                let removed = spawn::remove(self.loaded.marks.as_fd(), process);
-                // Gone already, with its mark.
-                if let Err(source) = removed
-                    && source.raw_os_error() != Some(libc::ESRCH)
-                {
-                    return Err(RecordError::Map { what: "take the mark from a process", source });
-                }
-            }
-            Chosen::Process(_) | Chosen::Container => {}
-        }
-        let mut seen = self.seen(slot)?;
-        seen.add(&Event::Lost { what: Loss::StillRunning, count: self.read(slot)?.live });
+        let place = self.active(slot)?.place;
+        let may_begin = self.deselect(slot)?;
+        let (state, running) = self.look(slot)?;
+        let mut seen = self.observed(self.active(slot)?, &state)?;
+        seen.add(&Event::Lost { what: Loss::StillRunning, count: running });
         self.slots.end(slot);
-        self.release_retired()?;
-        self.release(index)?;
-        self.rest_if_idle();
+        self.waiting.retain(|notice| notice.slot() != Some(slot));
+        self.release(place, may_begin || running > 0)?;
+        self.rest_if_idle()?;
         Ok(seen)
     }
 
@@ -211,50 +127,78 @@ impl Recorder {
         if self.select == select { Ok(()) } else { Err(RecordError::NotRequested(what)) }
     }
 
-    /// Takes a free slot, with everything attached.
-    fn reserve(&mut self) -> Result<u32, RecordError> {
-        self.release_retired()?;
-        let index = self.slots.reserve().ok_or(RecordError::NoFreeSlot(self.select.slots()))?;
-        self.attach().inspect_err(|_| self.slots.give_back(index))?;
-        Ok(index)
-    }
-
-    fn begin(&mut self, index: u32, chosen: Chosen) -> Result<SlotId, RecordError> {
-        let counts = self.counts()?;
-        Ok(self.slots.begin(index, chosen, counts))
-    }
-
-    /// Empties a slot and gives it back, or keeps it aside while tasks carry its mark, or may still get it.
-    fn release(&mut self, index: u32) -> Result<(), RecordError> {
-        let state = self.loaded.slots.get(&index).map_err(map("read a slot"))?;
-        if let Some(state) = state
-            && (state.live > 0 || self.is_selected(state.cgroup)?)
-        {
-            self.slots.retire(index);
-            return Ok(());
+    /// Takes a free place with everything attached, and reads the counters: what is lost from here on may be lost by what begins.
+    fn reserve(&mut self) -> Result<(Place, Vec<u64>), RecordError> {
+        let place = self.slots.reserve().ok_or(RecordError::NoFreeSlot(self.select.slots()))?;
+        match self.attach().and_then(|()| self.counts()) {
+            Ok(counts) => Ok((place, counts)),
+            Err(error) => {
+                self.slots.give_back(place);
+                self.rest_if_idle()?;
+                Err(error)
+            }
         }
-        self.loaded.slots.set(&index, &sys::wire::zeroed()).map_err(map("empty a slot"))?;
+    }
+
+    /// Has nothing more begin in a slot. Whether something may be about to begin, or goes on where it cannot be counted.
+    fn deselect(&self, slot: SlotId) -> Result<bool, RecordError> {
+        let Active { place, chosen, .. } = self.active(slot)?;
+        match chosen {
+            Chosen::Process(_) => Ok(false),
+            Chosen::Executable => {
+                self.loaded.executables.set(&place.slot, &zeroed()).map_err(map("forget an executable"))?;
+                Ok(true)
+            }
+            Chosen::Container => {
+                let cgroup = self.read(slot)?.cgroup;
+                self.loaded.selected.remove(&cgroup).map_err(map("forget a container"))
+            }
+        }
+    }
+
+    /// Empties a slot for its next use. Marks, cgroups and notifications of the use that is over name a generation that is over.
+    fn release(&mut self, place: Place, may_be_written: bool) -> Result<(), RecordError> {
+        let next = Place { generation: place.generation.wrapping_add(1), ..place };
+        let empty = Slot { generation: next.generation, ..zeroed() };
+        self.loaded.slots.set(&place.slot, &empty).map_err(map("empty a slot"))?;
+        if may_be_written {
+            // A program that looked at the generation just before may write just after.
+            wait_for_programs().map_err(map("wait for programs"))?;
+            self.loaded.slots.set(&place.slot, &empty).map_err(map("empty a slot"))?;
+        }
         match &self.loaded.free {
-            Some(free) => push(free.as_fd(), index).map_err(map("give back a slot"))?,
-            None => self.slots.give_back(index),
+            Some(free) => push(free.as_fd(), place.slot).map_err(map("give back a slot"))?,
+            None => self.slots.give_back(next),
         }
         Ok(())
     }
 
-    /// Looks again at the slots that were kept aside.
-    fn release_retired(&mut self) -> Result<(), RecordError> {
-        self.slots.take_retired().into_iter().try_for_each(|index| self.release(index))
-    }
-
-    /// Whether new tasks of a cgroup are marked.
-    fn is_selected(&self, cgroup: u64) -> Result<bool, RecordError> {
-        Ok(self.loaded.selected.get(&cgroup).map_err(map("look for a container"))?.is_some())
+    fn active(&self, slot: SlotId) -> Result<&Active, RecordError> {
+        self.slots.get(slot).ok_or(RecordError::NoSuchSlot(slot))
     }
 
     fn read(&self, slot: SlotId) -> Result<Slot, RecordError> {
-        let active = self.slots.get(slot).ok_or(RecordError::NoSuchSlot(slot))?;
-        let state = self.loaded.slots.get(&active.index).map_err(map("read a slot"))?;
+        let index = self.active(slot)?.place.slot;
+        let state = self.loaded.slots.get(&index).map_err(map("read a slot"))?;
         state.ok_or(RecordError::NoSuchSlot(slot))
+    }
+
+    /// What a slot holds, and how many tasks of it go on. The process that a tree begins with is one also before its exec.
+    fn look(&self, slot: SlotId) -> Result<(Slot, u64), RecordError> {
+        // Before its slot is read: what has ended by then has left its traces there.
+        let first_is_there = self.first_process(slot).is_some_and(|process| !wait::has_ended(process));
+        let state = self.read(slot)?;
+        let waits = first_is_there && state.started == 0;
+        Ok((state, state.live + u64::from(waits)))
+    }
+
+    fn observed(&self, active: &Active, state: &Slot) -> Result<Observation, RecordError> {
+        let mut seen = Observation::default();
+        seen.extend(&decode::events(state, Abi::native()));
+        for ((what, now), then) in GLOBAL.iter().zip(self.counts()?).zip(&active.counts) {
+            seen.add(&Event::Lost { what: *what, count: now.saturating_sub(*then) });
+        }
+        Ok(seen)
     }
 
     /// The counters of the whole recorder, in the order of [`GLOBAL`].
@@ -272,10 +216,16 @@ impl Recorder {
     }
 
     /// Detaches everything when there is nothing to record.
-    fn rest_if_idle(&mut self) {
-        if self.slots.is_empty() && self.expected.is_empty() {
-            self.attached = None;
+    fn rest_if_idle(&mut self) -> Result<(), RecordError> {
+        if !self.slots.is_empty() || !self.expected.is_empty() {
+            return Ok(());
         }
+        self.attached = None;
+        if self.select == Select::Containers {
+            // Those inside of containers that were taken while they ran: nobody will tell of their end.
+            self.loaded.selected.clear().map_err(map("forget containers"))?;
+        }
+        Ok(())
     }
 }
 
@@ -286,20 +236,9 @@ const GLOBAL: [Loss; STATS as usize + 1] = {
     losses[STAT_RING_FULL as usize] = Loss::DroppedNotifications;
     losses[STAT_NO_SLOT as usize] = Loss::ContainersWithoutSlot;
     losses[STAT_SELECTED_FULL as usize] = Loss::CgroupsNotSelected;
+    losses[STAT_REFUSED as usize] = Loss::RefusedLookups;
     losses
 };
-
-/// Ends a command that cannot be followed.
-fn end(mut child: Child, why: io::Error) -> io::Error {
-    // Either may only fail because it has ended already.
-    let _ = child.kill();
-    let _ = child.wait();
-    why
-}
-
-fn pending(slot: u32) -> Mark {
-    Mark { slot, flags: PENDING, last: NO_CALL, padding: 0 }
-}
 
 fn key(name: &[u8], of: &'static str) -> Result<Name, RecordError> {
     let refused = || RecordError::Name { name: String::from_utf8_lossy(name).into_owned(), of };

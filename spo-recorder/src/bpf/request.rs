@@ -10,31 +10,45 @@ pub struct Request {
     pub(super) select: Select,
     pub(super) cgroup_root: Option<PathBuf>,
     pub(super) object: Option<Vec<u8>>,
+    pub(super) counts_refused: bool,
 }
 
 impl Request {
+    fn new(select: Select) -> Self {
+        Self { select, cgroup_root: None, object: None, counts_refused: false }
+    }
+
     /// The system calls of process trees, each from the exec of its first process.
     #[must_use]
     pub fn tree() -> Self {
-        Self { select: Select::Tree, cgroup_root: None, object: None }
+        Self::new(Select::Tree)
     }
 
     /// The system calls of every process that executes a file of a certain name from now on, and of its descendants.
     #[must_use]
     pub fn executable() -> Self {
-        Self { select: Select::Executable, cgroup_root: None, object: None }
+        Self::new(Select::Executable)
     }
 
     /// The system calls of the containers of pods, each from the workload's first instruction.
     #[must_use]
     pub fn containers() -> Self {
-        Self { select: Select::Containers, cgroup_root: None, object: None }
+        Self::new(Select::Containers)
     }
 
     /// Where the cgroup2 file system is mounted; found out where this is not said.
     #[must_use]
     pub fn cgroup_root(mut self, root: impl Into<PathBuf>) -> Self {
         self.cgroup_root = Some(root.into());
+        self
+    }
+
+    /// Counts how often the kernel refuses to say whether a task is recorded, also on a kernel that says to be new enough never to do so.
+    ///
+    /// Before Linux 6.2 this is always counted. It makes every call of the machine a little dearer.
+    #[must_use]
+    pub fn count_refused_lookups(mut self) -> Self {
+        self.counts_refused = true;
         self
     }
 

@@ -4,22 +4,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 
 use super::SlotId;
+use super::wire::Place;
 
-/// The slots of a recorder. An id is never used again; an index is, once no task carries its mark any more.
+/// The slots of a recorder. Neither an id nor a place is ever used again; the slot of a place is, in its next generation.
 #[derive(Debug)]
 pub(super) struct Slots {
     next: u64,
     active: BTreeMap<SlotId, Active>,
-    /// The one that was free the longest is used first, as the kernel may still have something to tell of the others.
-    free: VecDeque<u32>,
-    /// Given back while tasks still carried their mark.
-    retired: Vec<u32>,
+    /// The one that was free the longest is used first.
+    free: VecDeque<Place>,
 }
 
 /// A slot in use.
 #[derive(Debug)]
 pub(super) struct Active {
-    pub(super) index: u32,
+    pub(super) place: Place,
     pub(super) chosen: Chosen,
     /// The counters of the recorder when this began.
     pub(super) counts: Vec<u64>,
@@ -41,40 +40,25 @@ pub(super) enum Chosen {
 impl Slots {
     /// `count` slots: free for us to give out, or given out by the kernel.
     pub(super) fn new(count: u32, by_kernel: bool) -> Self {
-        let free = if by_kernel { VecDeque::new() } else { (0..count).collect() };
-        Self { next: 1, active: BTreeMap::new(), free, retired: Vec::new() }
+        let free = (0..count).map(|slot| Place { slot, generation: 0 });
+        Self { next: 1, active: BTreeMap::new(), free: if by_kernel { VecDeque::new() } else { free.collect() } }
     }
 
-    /// Takes a free index.
-    pub(super) fn reserve(&mut self) -> Option<u32> {
+    /// Takes a free place.
+    pub(super) fn reserve(&mut self) -> Option<Place> {
         self.free.pop_front()
     }
 
-    /// Gives back an index that no task carries.
-    pub(super) fn give_back(&mut self, index: u32) {
-        self.free.push_back(index);
+    /// Gives back a place that was not used, or the next one of a slot that was.
+    pub(super) fn give_back(&mut self, place: Place) {
+        self.free.push_back(place);
     }
 
-    /// Keeps an index aside until no task carries its mark.
-    pub(super) fn retire(&mut self, index: u32) {
-        self.retired.push(index);
-    }
-
-    /// Whether an index is kept aside.
-    pub(super) fn is_retired(&self, index: u32) -> bool {
-        self.retired.contains(&index)
-    }
-
-    /// The indices that were kept aside.
-    pub(super) fn take_retired(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.retired)
-    }
-
-    /// Begins to use an index.
-    pub(super) fn begin(&mut self, index: u32, chosen: Chosen, counts: Vec<u64>) -> SlotId {
+    /// Begins to use a place.
+    pub(super) fn begin(&mut self, place: Place, chosen: Chosen, counts: Vec<u64>) -> SlotId {
         let id = SlotId(self.next);
         self.next += 1;
-        self.active.insert(id, Active { index, chosen, counts, ended: false });
+        self.active.insert(id, Active { place, chosen, counts, ended: false });
         id
     }
 
@@ -91,14 +75,14 @@ impl Slots {
         self.active.get_mut(&id).is_some_and(|active| !std::mem::replace(&mut active.ended, true))
     }
 
-    /// Who uses an index.
-    pub(super) fn by_index(&self, index: u32) -> Option<SlotId> {
-        self.active.iter().find(|(_, active)| active.index == index).map(|(id, _)| *id)
+    /// Who uses a place.
+    pub(super) fn by_place(&self, place: Place) -> Option<SlotId> {
+        self.active.iter().find(|(_, active)| active.place == place).map(|(id, _)| *id)
     }
 
-    /// The indices in use.
-    pub(super) fn indices(&self) -> impl Iterator<Item = u32> + '_ {
-        self.active.values().map(|active| active.index)
+    /// The places in use.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.active.values().map(|active| active.place)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -111,19 +95,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_never_used_again_though_its_index_is() {
+    fn neither_an_id_nor_a_place_is_used_again_though_the_slot_is() {
         let mut slots = Slots::new(1, false);
-        let index = slots.reserve().unwrap();
+        let place = slots.reserve().unwrap();
         assert_eq!(slots.reserve(), None);
-        let first = slots.begin(index, Chosen::Container, Vec::new());
+        let first = slots.begin(place, Chosen::Container, Vec::new());
         slots.end(first).unwrap();
-        slots.give_back(index);
-        let index = slots.reserve().unwrap();
-        let second = slots.begin(index, Chosen::Container, Vec::new());
+        slots.give_back(Place { generation: 1, ..place });
+        let next = slots.reserve().unwrap();
+        let second = slots.begin(next, Chosen::Container, Vec::new());
         assert_ne!(first, second);
         assert!(slots.get(first).is_none());
         assert!(!slots.tell_end(first));
         assert!(slots.tell_end(second) && !slots.tell_end(second), "an end is told once");
-        assert_eq!(slots.by_index(index), Some(second));
+        assert_eq!((slots.by_place(place), slots.by_place(next)), (None, Some(second)));
     }
 }

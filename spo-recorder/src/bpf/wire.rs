@@ -26,9 +26,14 @@ pub(crate) const NAME: usize = 96;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Slot {
+    /// Which use of this slot it is. User space adds one when it takes what was recorded, and so voids whatever names the use
+    /// before: marks of tasks that go on, cgroups, notifications.
+    pub(crate) generation: u32,
+    /// Not 0 once a seccomp filter stood before a task of it.
+    pub(crate) filtered: u32,
     /// One bit for each call that was made.
     pub(crate) calls: [u64; WORDS],
-    /// Tasks that carry the mark of this slot.
+    /// Tasks that carry the mark of this slot. The first process counts from its exec on, as until then user space watches it.
     pub(crate) live: u64,
     /// How often an exec made a task the first of a tree.
     pub(crate) started: u64,
@@ -36,10 +41,14 @@ pub(crate) struct Slot {
     pub(crate) beyond: u64,
     /// Tasks that could not be marked.
     pub(crate) unmarked: u64,
-    /// The container's cgroup, or 0.
+    /// Cgroups inside of the container's that are not selected, being too many.
+    pub(crate) not_selected: u64,
+    /// The container's cgroup, or 0. Written last, so that the rest is there where this is.
     pub(crate) cgroup: u64,
     /// The cgroup's parent, or 0.
     pub(crate) parent: u64,
+    /// Cgroups inside of the container's that are selected.
+    pub(crate) nested: u64,
     /// Mount namespace of the task that made the cgroup.
     pub(crate) maker_mntns: u32,
     /// Always 0.
@@ -48,24 +57,42 @@ pub(crate) struct Slot {
     pub(crate) name: [u8; NAME],
 }
 
+/// How many cgroups a container can have inside of its own, so that none can take the room of the others.
+pub(crate) const MAX_NESTED: u64 = 64;
+
+/// One use of a slot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Index of the slot, or [`NO_SLOT`].
+    pub(crate) slot: u32,
+    /// [`Slot::generation`] during this use.
+    pub(crate) generation: u32,
+}
+
+/// No slot.
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+/// No use of any slot.
+pub(crate) const NOWHERE: Place = Place { slot: NO_SLOT, generation: 0 };
+
 /// What a task carries: which slot it belongs to.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
-    /// Index of the slot.
-    pub(crate) slot: u32,
-    /// [`PENDING`] or [`ROOT`].
+    /// Where the task is recorded.
+    pub(crate) place: Place,
+    /// [`PENDING`], [`FIRST`] and [`ROOT`].
     pub(crate) flags: u32,
     /// While pending: the bit of the last call, so that the exec is counted as the call that it was.
     pub(crate) last: u32,
-    /// Always 0.
-    pub(crate) padding: u32,
 }
 
 /// Flag of a [`Mark`]: the task is recorded from its next exec on.
 pub(crate) const PENDING: u32 = 1;
 /// Flag of a [`Mark`]: this task was chosen by its executable, and its end is told.
 pub(crate) const ROOT: u32 = 2;
+/// Flag of a [`Mark`] that is pending: a task of the process by which a tree begins.
+pub(crate) const FIRST: u32 = 4;
 /// [`Mark::last`] before any call.
 pub(crate) const NO_CALL: u32 = u32::MAX;
 
@@ -85,8 +112,8 @@ pub(crate) struct Executable {
     pub(crate) name: Name,
     /// Bytes of the name without the zeros; 0 where none is chosen.
     pub(crate) length: u32,
-    /// Always 0.
-    pub(crate) padding: u32,
+    /// For which use of the slot.
+    pub(crate) generation: u32,
 }
 
 /// How many executables can be chosen at once.
@@ -98,12 +125,14 @@ pub(crate) const EXECUTABLES: u32 = 16;
 pub(crate) struct Event {
     /// One of `EVENT_…`.
     pub(crate) kind: u32,
-    /// Which slot, or [`NO_SLOT`].
-    pub(crate) slot: u32,
     /// The process, for [`EVENT_EXITED`].
     pub(crate) pid: u32,
+    /// Where it is recorded.
+    pub(crate) place: Place,
     /// Bytes of `name`, its final zero included.
     pub(crate) name_len: u32,
+    /// Always 0.
+    pub(crate) padding: u32,
     /// Which cgroup, or 0.
     pub(crate) cgroup: u64,
     /// Name of the cgroup.
@@ -111,9 +140,7 @@ pub(crate) struct Event {
 }
 
 /// Bytes of an [`Event`] before its name.
-pub(crate) const EVENT_HEAD: usize = 24;
-/// No slot.
-pub(crate) const NO_SLOT: u32 = u32::MAX;
+pub(crate) const EVENT_HEAD: usize = 32;
 
 /// The last marked task of a slot has ended.
 pub(crate) const EVENT_ENDED: u32 = 1;
@@ -132,8 +159,10 @@ pub(crate) const STAT_RING_FULL: u32 = 0;
 pub(crate) const STAT_NO_SLOT: u32 = 1;
 /// Counter: cgroups for which the map of selected cgroups had no room.
 pub(crate) const STAT_SELECTED_FULL: u32 = 2;
+/// Counter: times that the kernel would not say whether a task is marked.
+pub(crate) const STAT_REFUSED: u32 = 3;
 /// How many counters there are.
-pub(crate) const STATS: u32 = 3;
+pub(crate) const STATS: u32 = 4;
 
 /// How tasks are chosen: only those that user space marked.
 pub(crate) const SELECT_TREE: u32 = 0;
@@ -142,7 +171,8 @@ pub(crate) const SELECT_EXECUTABLE: u32 = 1;
 /// How tasks are chosen: by the cgroup of their container.
 pub(crate) const SELECT_CONTAINER: u32 = 2;
 
-const _: () = assert!(size_of::<Slot>() == WORDS * 8 + 6 * 8 + 8 + NAME);
+const _: () = assert!(size_of::<Slot>() == 8 + WORDS * 8 + 8 * 8 + 8 + NAME);
+const _: () = assert!(size_of::<Place>() == 8);
 const _: () = assert!(size_of::<Mark>() == 16);
 const _: () = assert!(size_of::<Name>() == NAME);
 const _: () = assert!(size_of::<Executable>() == NAME + 8);

@@ -3,7 +3,6 @@
 //! Each command takes the start of `union bpf_attr`; what is not given counts as zero. The layouts are those of `linux/bpf.h`.
 
 use std::ffi::CStr;
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -43,6 +42,8 @@ pub(crate) struct MapSpec<'a> {
     pub(crate) name: &'a str,
     /// Types of key and value, for the kinds of map that want them.
     pub(crate) types: Option<(BorrowedFd<'a>, u32, u32)>,
+    /// A map like those that it holds, for a map of maps.
+    pub(crate) inner: Option<BorrowedFd<'a>>,
 }
 
 pub(crate) fn create_map(spec: &MapSpec<'_>) -> io::Result<OwnedFd> {
@@ -69,7 +70,7 @@ pub(crate) fn create_map(spec: &MapSpec<'_>) -> io::Result<OwnedFd> {
         value_size: spec.value_size,
         max_entries: spec.max_entries,
         flags: spec.flags,
-        inner_map: 0,
+        inner_map: spec.inner.map_or(0, |map| map.as_raw_fd().cast_unsigned()),
         numa_node: 0,
         name: object_name(spec.name),
         ifindex: 0,
@@ -134,6 +135,35 @@ pub(crate) fn delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<bool> {
     let mut element = Element::new(map, key, std::ptr::null(), 0);
     // SAFETY: as above.
     found(unsafe { bpf(bpf_cmd::BPF_MAP_DELETE_ELEM, &mut element) })
+}
+
+/// Finds any key of a map; `false` where there is none.
+pub(crate) fn any_key(map: BorrowedFd<'_>, key: &mut [u8]) -> io::Result<bool> {
+    let mut element = Element::new(map, &[], key.as_mut_ptr(), 0);
+    element.key = 0;
+    // SAFETY: as above; without a key to begin from the kernel writes its first one to where the value would be.
+    found(unsafe { bpf(bpf_cmd::BPF_MAP_GET_NEXT_KEY, &mut element) })
+}
+
+/// Waits until every program that runs just now has come to its end, so that none acts any more on what it read before.
+///
+/// Only of one thing does the kernel promise that: changing a map of maps. So this makes one.
+pub(crate) fn wait_for_programs() -> io::Result<()> {
+    const ARRAY: u32 = 2;
+    const ARRAY_OF_MAPS: u32 = 12;
+    let spec = MapSpec {
+        kind: ARRAY,
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        flags: 0,
+        name: "inner",
+        types: None,
+        inner: None,
+    };
+    let inner = create_map(&spec)?;
+    let outer = create_map(&MapSpec { kind: ARRAY_OF_MAPS, name: "outer", inner: Some(inner.as_fd()), ..spec })?;
+    update(outer.as_fd(), &0_u32.to_ne_bytes(), &inner.as_raw_fd().to_ne_bytes(), 0)
 }
 
 fn found(result: io::Result<i64>) -> io::Result<bool> {
@@ -277,54 +307,4 @@ pub(crate) fn skipped_runs(program: BorrowedFd<'_>) -> io::Result<u64> {
 
 fn length(length: usize) -> io::Result<u32> {
     u32::try_from(length).map_err(io::Error::other)
-}
-
-/// A map whose keys and values have the types that it was made with.
-pub(crate) struct Map<K, V> {
-    fd: OwnedFd,
-    types: std::marker::PhantomData<fn(K) -> V>,
-}
-
-impl<K: super::wire::Wire, V: super::wire::Wire> Map<K, V> {
-    /// `None` if the map's sizes, as given, are not those of the types.
-    pub(crate) fn new(fd: OwnedFd, key_size: u32, value_size: u32) -> Option<Self> {
-        let fits = key_size as usize == size_of::<K>() && value_size as usize == size_of::<V>();
-        fits.then_some(Self { fd, types: std::marker::PhantomData })
-    }
-
-    pub(crate) fn get(&self, key: &K) -> io::Result<Option<V>> {
-        let mut value = super::wire::zeroed::<V>();
-        let found = look_up(self.fd.as_fd(), super::wire::bytes_of(key), super::wire::bytes_of_mut(&mut value))?;
-        Ok(found.then_some(value))
-    }
-
-    pub(crate) fn set(&self, key: &K, value: &V) -> io::Result<()> {
-        update(self.fd.as_fd(), super::wire::bytes_of(key), super::wire::bytes_of(value), 0)
-    }
-
-    /// Sets the value only where there is none; `false` where there is.
-    pub(crate) fn add(&self, key: &K, value: &V) -> io::Result<bool> {
-        const NOEXIST: u64 = 1;
-        match update(self.fd.as_fd(), super::wire::bytes_of(key), super::wire::bytes_of(value), NOEXIST) {
-            Ok(()) => Ok(true),
-            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(crate) fn remove(&self, key: &K) -> io::Result<bool> {
-        delete(self.fd.as_fd(), super::wire::bytes_of(key))
-    }
-}
-
-impl<K, V> fmt::Debug for Map<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Map").field(&self.fd).finish()
-    }
-}
-
-impl<K, V> AsFd for Map<K, V> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
 }

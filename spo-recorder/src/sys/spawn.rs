@@ -1,7 +1,7 @@
-//! Between fork and exec: the child marks itself.
+//! Marking tasks: a child between fork and exec marks itself, and what exists is marked through its descriptor.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -26,17 +26,19 @@ pub(crate) fn mark_before_exec(command: &mut Command, marks: BorrowedFd<'_>, mar
     unsafe { command.pre_exec(before_exec) };
 }
 
-/// Marks a process that exists.
-pub(crate) fn put(marks: BorrowedFd<'_>, process: &OwnedFd, mark: Mark) -> io::Result<()> {
-    bpf::update(marks, &process.as_raw_fd().to_ne_bytes(), bytes_of(&mark), 0)
+/// Marks the thread that a descriptor is of; that of a process is of its first.
+pub(crate) fn put(marks: BorrowedFd<'_>, thread: &OwnedFd, mark: Mark) -> io::Result<()> {
+    bpf::update(marks, &thread.as_raw_fd().to_ne_bytes(), bytes_of(&mark), 0)
 }
 
-/// Takes the mark from a process.
-pub(crate) fn remove(marks: BorrowedFd<'_>, process: &OwnedFd) -> io::Result<bool> {
-    bpf::delete(marks, &process.as_fd().as_raw_fd().to_ne_bytes())
-}
-
-/// Opens a process: the first thread of it.
+/// Opens a process.
 pub(crate) fn open(pid: Pid) -> io::Result<OwnedFd> {
     Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// Opens a thread. Before Linux 6.9 this is an invalid argument, unless it is the first of its process.
+pub(crate) fn open_thread(thread: Pid) -> io::Result<OwnedFd> {
+    /// PIDFD_THREAD of `linux/pidfd.h`.
+    const THREAD: u32 = libc::O_EXCL.cast_unsigned();
+    Ok(rustix::process::pidfd_open(thread, PidfdFlags::from_bits_retain(THREAD))?)
 }

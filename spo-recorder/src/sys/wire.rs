@@ -1,6 +1,6 @@
 //! Plain old data to bytes and back.
 
-use crate::bpf::wire::{Event, Executable, Mark, NAME, Name, Slot};
+use crate::bpf::wire::{Event, Executable, Mark, NAME, Name, Place, Slot};
 
 /// Data for which any bytes are a value, and which has no padding.
 ///
@@ -14,6 +14,8 @@ unsafe impl Wire for u32 {}
 unsafe impl Wire for u64 {}
 // SAFETY: `repr(C)` of integers and arrays of them; padding is spelled out, and the sizes are asserted beside them.
 unsafe impl Wire for Slot {}
+// SAFETY: likewise.
+unsafe impl Wire for Place {}
 // SAFETY: likewise.
 unsafe impl Wire for Mark {}
 // SAFETY: likewise.
@@ -57,10 +59,10 @@ mod tests {
 
     #[test]
     fn a_value_survives_the_way_through_bytes() {
-        let mark = Mark { slot: 7, flags: 1, last: 59, padding: 0 };
+        let mark = Mark { place: Place { slot: 7, generation: 3 }, flags: 1, last: 59 };
         let mut back = zeroed::<Mark>();
         bytes_of_mut(&mut back).copy_from_slice(bytes_of(&mark));
-        assert_eq!((back.slot, back.flags, back.last), (7, 1, 59));
+        assert_eq!((back.place, back.flags, back.last), (mark.place, 1, 59));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use spo_recorder::bpf::{Notice, Recorder, Request, SlotId};
+use spo_recorder::bpf::{Notice, RecordError, Recorder, Request, SlotId};
 use spo_recorder::{Loss, Losses, Observation};
 
 use crate::needs_recording;
@@ -43,12 +43,23 @@ impl Pod {
 impl Drop for Pod {
     fn drop(&mut self) {
         for hierarchy in hierarchies() {
-            for dir in [&self.path[1..], "spo-recording-test/besteffort", "spo-recording-test"] {
+            remove(&hierarchy.join(&self.path[1..]));
+            for dir in ["spo-recording-test/besteffort", "spo-recording-test"] {
                 // One that is still in use, or was never made here.
                 let _ = fs::remove_dir(hierarchy.join(dir));
             }
         }
     }
+}
+
+/// Removes a cgroup and those in it, as far as they are there.
+fn remove(cgroup: &Path) {
+    for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(cgroup);
 }
 
 fn mounts() -> Vec<(String, PathBuf)> {
@@ -120,6 +131,11 @@ fn until_ended(recorder: &mut Recorder) -> (Vec<Notice>, SlotId) {
         }
     }
     panic!("no container has ended: {notices:?}");
+}
+
+/// Everything that is told until now.
+fn told(recorder: &mut Recorder) -> Vec<Notice> {
+    std::iter::from_fn(|| recorder.next(Some(Instant::now())).unwrap()).collect()
 }
 
 /// What a program does without any container, by the same recorder's other half.
@@ -242,25 +258,126 @@ fn more_containers_than_slots_and_more_news_than_the_ring_holds_are_counted_and_
 }
 
 #[test]
-fn a_container_that_is_taken_while_it_runs_keeps_its_slot_to_itself_until_it_is_gone() {
+fn a_container_that_is_taken_while_it_runs_is_told_of_no_more() {
     needs_containers!("true");
     let pod = Pod::new(50);
     let dir = pod.make();
     let mut recorder = Recorder::start(&Request::containers()).unwrap();
     recorder.expect_pod(&pod.name).unwrap();
-    let container = |name: &str| {
-        fs::create_dir(dir.join(name)).unwrap();
-        dir.join(name)
-    };
-    let first = container("first");
-    assert!(matches!(recorder.next(Some(Instant::now())).unwrap(), Some(Notice::Pod { .. })));
-    let Some(Notice::Container { slot, .. }) = recorder.next(Some(Instant::now())).unwrap() else {
-        panic!("no container");
-    };
+    fs::create_dir(dir.join("first")).unwrap();
+    let [Notice::Pod { .. }, Notice::Container { slot, .. }] = told(&mut recorder)[..] else { panic!("no container") };
     recorder.take(slot).unwrap();
-    fs::remove_dir(&first).unwrap();
-    assert_eq!(recorder.next(Some(Instant::now())).unwrap(), None, "what was taken is told of no more");
-    let second = container("second");
-    assert!(matches!(recorder.next(Some(Instant::now())).unwrap(), Some(Notice::Container { .. })));
-    fs::remove_dir(&second).unwrap();
+    fs::remove_dir(dir.join("first")).unwrap();
+    assert_eq!(told(&mut recorder), []);
+    fs::create_dir(dir.join("second")).unwrap();
+    assert!(matches!(told(&mut recorder)[..], [Notice::Container { .. }]));
+}
+
+#[test]
+fn a_container_that_nobody_was_told_of_yet_is_recorded_to_its_end_though_its_pod_is_forgotten() {
+    needs_containers!("runc");
+    let dir = tempfile::tempdir().unwrap();
+    let subject = Subject::build(dir.path(), "tiny", TINY);
+    let pod = Pod::new(60);
+    let made = pod.make().join("made");
+    let mut recorder = Recorder::start(&Request::containers()).unwrap();
+    recorder.expect_pod(&pod.name).unwrap();
+    fs::create_dir(&made).unwrap();
+    recorder.forget_pod(&pod.name).unwrap();
+    assert!(recorder.is_attached(), "the container is there");
+    fs::remove_dir(&made).unwrap();
+    let (notices, slot) = until_ended(&mut recorder);
+    assert_eq!(notices[1], Notice::Container { slot, name: "made".to_owned() });
+    // The pod is not recorded any more.
+    run(dir.path(), &pod, "later", &subject);
+    assert_eq!(told(&mut recorder), []);
+    let seen = recorder.take(slot).unwrap();
+    assert!(seen.syscalls.is_empty() && seen.losses.is_empty());
+    assert!(!recorder.is_attached());
+}
+
+#[test]
+fn a_container_that_was_taken_while_it_ran_is_late_when_its_pod_is_expected_again() {
+    needs_containers!("true");
+    let pod = Pod::new(61);
+    let dir = pod.make().join("running");
+    let mut recorder = Recorder::start(&Request::containers()).unwrap();
+    recorder.expect_pod(&pod.name).unwrap();
+    fs::create_dir(&dir).unwrap();
+    let [Notice::Pod { .. }, Notice::Container { slot, .. }] = told(&mut recorder)[..] else { panic!("no container") };
+    recorder.take(slot).unwrap();
+    recorder.forget_pod(&pod.name).unwrap();
+    assert!(!recorder.is_attached());
+    recorder.expect_pod(&pod.name).unwrap();
+    let late = Notice::Late { name: "running".to_owned() };
+    assert_eq!(told(&mut recorder), [Notice::Pod { name: pod.name.clone() }, late]);
+}
+
+#[test]
+fn a_pod_that_cannot_be_expected_leaves_nothing_attached() {
+    needs_recording!();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut recorder = Recorder::start(&Request::containers().cgroup_root(file.path())).unwrap();
+    let error = recorder.expect_pod("pod1").unwrap_err();
+    assert!(matches!(&error, RecordError::Cgroup { path, .. } if path == file.path()), "{error}");
+    assert!(!recorder.is_attached());
+    let mut trees = Recorder::start(&Request::tree()).unwrap();
+    assert!(matches!(trees.expect_pod("pod1"), Err(RecordError::NotRequested(_))));
+    assert!(!trees.is_attached());
+}
+
+#[test]
+fn cgroups_that_a_container_makes_without_end_are_its_own_loss_and_take_no_room_from_others() {
+    const MANY: usize = 70;
+    needs_containers!("true");
+    let pod = Pod::new(70);
+    let dir = pod.make();
+    let mut recorder = Recorder::start(&Request::containers()).unwrap();
+    recorder.expect_pod(&pod.name).unwrap();
+    let nested: Vec<PathBuf> = (0..MANY).map(|number| dir.join(format!("greedy/{number}"))).collect();
+    nested.iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+    fs::create_dir(dir.join("modest")).unwrap();
+    let notices = told(&mut recorder);
+    let [Notice::Pod { .. }, Notice::Container { slot: greedy, .. }, Notice::Container { slot: modest, .. }] =
+        notices[..]
+    else {
+        panic!("{notices:?}");
+    };
+    assert_eq!(recorder.take(greedy).unwrap().losses.count(Loss::CgroupsNotSelected), 6);
+    assert!(recorder.take(modest).unwrap().losses.is_empty());
+}
+
+#[test]
+fn a_container_without_room_in_the_map_of_cgroups_is_counted_and_its_slot_is_given_to_one_other() {
+    const SLOTS: usize = 1024;
+    const SELECTED: usize = 4096;
+    needs_containers!("true");
+    let pod = Pod::new(80);
+    let dir = pod.make();
+    let mut recorder = Recorder::start(&Request::containers()).unwrap();
+    recorder.expect_pod(&pod.name).unwrap();
+    let container = |number: usize| dir.join(number.to_string());
+    for number in 0..SLOTS - 1 {
+        fs::create_dir(container(number)).unwrap();
+    }
+    // The pod's own is one.
+    for number in 0..SELECTED - SLOTS {
+        fs::create_dir(container(number % (SLOTS - 1)).join(number.to_string())).unwrap();
+    }
+    fs::create_dir(dir.join("refused")).unwrap();
+    let begun = |recorder: &mut Recorder| -> Vec<SlotId> {
+        let slot = |notice| if let Notice::Container { slot, .. } = notice { Some(slot) } else { None };
+        told(recorder).into_iter().filter_map(slot).collect()
+    };
+    let mut slots = begun(&mut recorder);
+    assert_eq!(slots.len(), SLOTS - 1);
+    assert_eq!(recorder.losses().unwrap().count(Loss::CgroupsNotSelected), 1);
+    fs::remove_dir(container(0).join("0")).unwrap();
+    fs::create_dir(dir.join("served")).unwrap();
+    slots.extend(begun(&mut recorder));
+    assert_eq!(slots.len(), SLOTS);
+    remove(&dir);
+    let ended = told(&mut recorder).into_iter().filter(|notice| matches!(notice, Notice::ContainerEnded { .. }));
+    assert_eq!(ended.count(), SLOTS);
+    slots.into_iter().for_each(|slot| drop(recorder.take(slot).unwrap()));
 }

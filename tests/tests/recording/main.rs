@@ -7,9 +7,13 @@
 //! `RECORDING_ROUNDS` says how often each program runs; the bar of the project is 0 missed in 10.
 #![expect(clippy::unwrap_used, reason = "what helps a test fails as the test does")]
 
+mod blind;
 mod containers;
+mod follow;
+mod kept_apart;
 mod programs;
 mod subject;
+mod sys;
 mod trace;
 mod tree;
 

@@ -7,10 +7,10 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::Recorder;
+use super::{Recorder, map};
 use crate::bpf::decode::{self, Told};
 use crate::bpf::slots::Chosen;
-use crate::bpf::wire::{Event as Record, STAT_RING_FULL};
+use crate::bpf::wire::{Event as Record, Place, STAT_RING_FULL};
 use crate::bpf::{Notice, RecordError, SlotId};
 
 /// How waiting for a tree ended.
@@ -52,53 +52,64 @@ impl Recorder {
         loop {
             // The ring first: a notification that found it full is one that we were slow to read, so the count is right by now.
             self.drain()?;
-            // Before its slot is read: what has ended by then has left its traces there.
-            let is_over = self.first_process(slot).is_some_and(has_ended);
-            let state = self.read(slot)?;
-            if state.live == 0 && (state.started > 0 || is_over) {
+            let (state, running) = self.look(slot)?;
+            let first = self.first_process(slot);
+            if running == 0 && (state.started > 0 || first.is_some()) {
                 self.waiting.retain(|notice| *notice != Notice::Ended { slot });
                 return Ok(Waited::Ended);
             }
-            match self.wait(until, self.first_process(slot).filter(|_| state.started == 0))? {
+            // The first process is what to wait for as long as it is not one of those that are counted.
+            match self.wait(until, first.filter(|_| running > state.live))? {
                 Woken::Told => {}
-                Woken::Deadline => return Ok(Waited::Deadline { tasks: state.live }),
+                Woken::Deadline => return Ok(Waited::Deadline { tasks: running }),
                 Woken::Signal => return Ok(Waited::Interrupted),
             }
         }
     }
 
     /// Reads everything that the kernel has told.
-    fn drain(&mut self) -> Result<(), RecordError> {
+    pub(super) fn drain(&mut self) -> Result<(), RecordError> {
+        // First of all: what is lost while this reads may be lost by a container that only the next time tells of.
+        let before = self.counts()?;
         let mut record = [0; size_of::<Record>()];
         while let Some(length) = self.loaded.ring.next(&mut record) {
             if let Some(told) = decode::told(&record[..length]) {
                 self.heed(told)?;
             }
         }
-        let now = self.counts()?;
-        if now[STAT_RING_FULL as usize] != self.looked_at[STAT_RING_FULL as usize] {
+        // Last of all: what is dropped after this found the ring full again, and so it will be read again.
+        let dropped = self.loaded.counts.get(&STAT_RING_FULL).map_err(map("read the counters"))?.unwrap_or_default();
+        if dropped != self.dropped {
             self.look_at_all()?;
+            self.dropped = dropped;
         }
-        self.looked_at = now;
+        self.looked_at = before;
         Ok(())
     }
 
     fn heed(&mut self, told: Told) -> Result<(), RecordError> {
         let notice = match told {
-            Told::Ended { slot } => self.slots.by_index(slot).map(|slot| Notice::Ended { slot }),
-            Told::Exited { slot, pid } => self.slots.by_index(slot).map(|slot| Notice::Exited { slot, pid }),
-            Told::Pod { name, .. } => Some(Notice::Pod { name }),
-            Told::Container { slot: None, name, .. } => Some(Notice::NotRecorded { name }),
-            Told::Container { slot: Some(index), name, cgroup } => self.container(index, name, cgroup)?,
-            Told::Removed { slot: None, .. } => None,
-            Told::Removed { slot: Some(index), name, cgroup } => self.container_ended(index, name, cgroup)?,
+            Told::Ended { place } => self.tree_ended(place)?,
+            Told::Exited { place, pid } => self.slots.by_place(place).map(|slot| Notice::Exited { slot, pid }),
+            Told::Pod { name, cgroup } => self.pod_made(name, cgroup)?,
+            Told::Container { place: None, name } => Some(Notice::NotRecorded { name }),
+            Told::Container { place: Some(place), name } => self.container(place, name)?,
+            Told::Removed { place: None, .. } => None,
+            Told::Removed { place: Some(place), name } => self.container_ended(place, name),
         };
         self.waiting.extend(notice);
         Ok(())
     }
 
+    /// The end of the tasks that are counted; `None` if the first process of the tree is yet to execute something.
+    fn tree_ended(&self, place: Place) -> Result<Option<Notice>, RecordError> {
+        let Some(slot) = self.slots.by_place(place) else { return Ok(None) };
+        let (state, running) = self.look(slot)?;
+        Ok((state.started > 0 || running == 0).then_some(Notice::Ended { slot }))
+    }
+
     /// The process that a tree begins with.
-    fn first_process(&self, slot: SlotId) -> Option<BorrowedFd<'_>> {
+    pub(super) fn first_process(&self, slot: SlotId) -> Option<BorrowedFd<'_>> {
         match &self.slots.get(slot)?.chosen {
             Chosen::Process(process) => Some(process.as_fd()),
             Chosen::Executable | Chosen::Container => None,
@@ -137,7 +148,7 @@ enum Woken {
 }
 
 /// Whether a process is over: its descriptor is readable then.
-fn has_ended(process: BorrowedFd<'_>) -> bool {
+pub(super) fn has_ended(process: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(process, PollFlags::IN)];
     poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
