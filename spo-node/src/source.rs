@@ -81,7 +81,7 @@ pub struct Desired {
     pub generation: i64,
     /// What the object says, or why it cannot be understood. With `Err`, what is installed of an earlier generation stays.
     pub profile: Result<spo_lsm::Profile, Vec<Violation>>,
-    /// `spec.state`: a disabled profile is not on the node.
+    /// `spec.state`: a disabled profile is not on the node, unless pods use it.
     pub admin: AdminState,
     /// Whether it is one part of a recording that waits to be merged. Such a profile is not on the node either.
     pub partial: bool,
@@ -94,8 +94,10 @@ pub struct Desired {
 /// What is to become of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Want {
-    /// It is to be on the node.
+    /// It is to be on the node, unless it is switched off.
     Keep,
+    /// The same, and pods use it: if it is switched off, what is on the node stays until they are gone.
+    KeepUsed,
     /// Its object is being deleted, but pods still use it: it stays on the node until they are gone.
     Hold,
     /// Its object is being deleted, and no pod uses it: it goes.
