@@ -9,6 +9,7 @@ use std::future::Future;
 use spo_api::condition::Reason;
 use spo_api::{AdminState, ProfileKey, ProfileState, Violation};
 use spo_lsm::Policy;
+use tokio::time::Instant;
 
 pub mod directory;
 pub mod kubernetes;
@@ -52,6 +53,14 @@ pub trait Source {
 
 /// What the configuration permits profiles to contain, or why that is not known: nothing new is installed then.
 pub type Permitted = Result<Policy, String>;
+
+/// Waits until then; where there is no such moment, for ever.
+pub(crate) async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
 
 /// What changed at a source.
 #[derive(Debug, Clone)]
