@@ -358,6 +358,38 @@ fn without_root_the_message_says_what_is_needed() {
     said.failed().tells("cannot record").tells("root");
 }
 
+/// `spoc` behind these mounts, in a mount namespace of its own.
+fn behind(place: &Place, mounts: &str, words: &[&str]) -> Said {
+    let spoc = place.spoc(words);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec", &format!("{mounts}; exec \"$0\" \"$@\"")]);
+    command.arg(spoc.get_program()).args(spoc.get_args()).current_dir(place.path("")).stdin(Stdio::null());
+    said(&mut command)
+}
+
+#[test]
+fn without_the_kernels_types_the_message_says_what_is_needed() {
+    if !can_record() {
+        return;
+    }
+    let place = Place::new();
+    let said = behind(&place, "mount -t tmpfs none /sys/kernel/btf", &["record", "-o", "out.yaml", "true"]).failed();
+    said.tells("cannot read /sys/kernel/btf/vmlinux")
+        .tells("CONFIG_DEBUG_INFO_BTF=y")
+        .tells("No such file or directory");
+    assert!(!place.path("out.yaml").exists());
+}
+
+#[test]
+fn without_tracefs_recording_goes_as_well() {
+    if !can_record() {
+        return;
+    }
+    let hide = "for dir in /sys/kernel/tracing /sys/kernel/debug; do test ! -d $dir || mount -t tmpfs none $dir; done";
+    let said = behind(&Place::new(), hide, &["record", "-o", "out.yaml", "true"]).succeeded();
+    said.tells("The recording is complete");
+}
+
 #[rstest]
 #[case(&["record", "-o", "", "true"], "a value is required for '--output-file <FILE>'")]
 #[case(&["record", "-o", "/no/such/folder/p.yaml", "true"], "cannot write /no/such/folder/p.yaml")]
