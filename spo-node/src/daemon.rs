@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::catalogue::{Catalogue, Known};
 use crate::health::Ready;
 use crate::signals::Ending;
-use crate::source::{self, Event, Source};
+use crate::source::{self, Event, Source, due};
 use crate::status::Standing;
 use crate::sync::{Files, Scope, Todo, diff, is_error};
 use crate::watch::{self, FolderWatch, Seen};
@@ -61,6 +61,8 @@ pub struct Daemon<S, H> {
     /// What happened to files, but was not looked at yet.
     seen: Seen,
     echo: Echo,
+    /// Whether the folder could not be listed, so that what is in it is not known.
+    is_unlisted: bool,
     retry_at: Option<Instant>,
     retry_after: Duration,
 }
@@ -75,7 +77,7 @@ struct Batch<H> {
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// How many profiles are in Error, files could not be removed, and inputs could not be used.
+    /// How many profiles are in Error, files could not be removed or listed, and inputs could not be used.
     pub errors: usize,
 }
 
@@ -96,6 +98,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
             batch: None,
             seen: Seen::default(),
             echo: Echo::default(),
+            is_unlisted: false,
             retry_at: None,
             retry_after: RETRY_FIRST,
         }
@@ -192,7 +195,8 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
             }
         }
         let profiles = self.told.values().filter(|(_, standing)| is_error(standing)).count();
-        Ok(Ended { errors: profiles + usize::from(self.files.is_stuck()) + self.source.unusable() })
+        let files = usize::from(self.files.is_stuck()) + usize::from(self.is_unlisted);
+        Ok(Ended { errors: profiles + files + self.source.unusable() })
     }
 }
 
@@ -202,13 +206,6 @@ async fn finished<H>(batch: &mut Option<JoinHandle<Batch<H>>>) -> Result<Batch<H
     let done = handle.await.context("a batch of steps ended without a result")?;
     *batch = None;
     Ok(done)
-}
-
-async fn due(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub fn enable(settings: &Enabler) -> Result<()> {
     let state = below(root, Path::new(paths::STATE));
     folder(&seccomp)?;
     folder(&state)?;
+    // Whatever mode it had: it is ours. The kubelet's may be as others need it.
+    set_mode(&state)?;
     link(&below(root, &paths::profiles(&kubelet)))?;
     let config =
         serde_json::to_vec(&KubeletConfig { kubelet_dir: kubelet }).context("cannot write where the kubelet is")?;
@@ -55,13 +57,18 @@ fn kubelet(settings: &Enabler) -> Result<PathBuf> {
     Ok(labelled.unwrap_or_else(|| settings.host.configured_kubelet()))
 }
 
-/// A folder with the mode that the reference operator gives it, and the parents that it lacks.
+/// A folder, and the parents that it lacks. One that is made here has the mode that the reference operator gives it.
 fn folder(path: &Path) -> Result<()> {
-    let make = || {
-        fs::create_dir_all(path)?;
-        fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE))
-    };
-    make().with_context(|| format!("cannot make the folder {}", path.display()))
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+    set_mode(path)
+}
+
+fn set_mode(folder: &Path) -> Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
+        .with_context(|| format!("cannot set the mode of {}", folder.display()))
 }
 
 /// The profiles folder as a link to the state folder. A folder that is there already stays.

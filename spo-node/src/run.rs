@@ -95,10 +95,16 @@ async fn serve(settings: args::Daemon) -> Result<ExitCode> {
     }
 }
 
-async fn install<S: Source>(source: S, settings: &args::Daemon, ready: &Ready, ending: Ending) -> Result<ExitCode> {
+async fn install<S: Source>(source: S, settings: &args::Daemon, ready: &Ready, mut ending: Ending) -> Result<ExitCode> {
     let (root, kubelet) = (&settings.host.root, settings.host.kubelet());
     let folder = paths::profiles_here(root, &kubelet);
-    let _lock = lock(&folder)?;
+    let _lock = tokio::select! {
+        lock = lock(&folder) => lock?,
+        () = ending.wait() => {
+            ensure!(!settings.once, "ended by a signal before anything was done");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     tracing::info!(folder = %folder.display(), "installing profiles");
     let host = SeccompHost::new(root, &paths::profiles(&kubelet));
     let ended = Daemon::new(source, host, folder).run(settings.once, ready, ending).await?;
@@ -111,11 +117,11 @@ async fn install<S: Source>(source: S, settings: &args::Daemon, ready: &Ready, e
 
 /// Takes the lock on the profiles folder, which is made. Where that is not possible no profile can be installed either, and each
 /// says so in its status.
-fn lock(folder: &Path) -> Result<Option<Lock>> {
+async fn lock(folder: &Path) -> Result<Option<Lock>> {
     if let Err(error) = make(folder) {
         tracing::error!(folder = %folder.display(), %error, "cannot make the profiles folder; run `spo-node non-root-enabler` as root, or this as root");
     }
-    match Lock::take(folder) {
+    match Lock::take(folder).await {
         Ok(lock) => Ok(Some(lock)),
         Err(taken @ LockError::Taken(_)) => Err(taken.into()),
         Err(error @ LockError::Impossible { .. }) => {

@@ -9,6 +9,7 @@ use std::future::Future;
 use spo_api::condition::Reason;
 use spo_api::{AdminState, ProfileKey, ProfileState, Violation};
 use spo_lsm::Policy;
+use tokio::time::Instant;
 
 pub mod directory;
 pub mod kubernetes;
@@ -53,6 +54,14 @@ pub trait Source {
 /// What the configuration permits profiles to contain, or why that is not known: nothing new is installed then.
 pub type Permitted = Result<Policy, String>;
 
+/// Waits until then; where there is no such moment, for ever.
+pub(crate) async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What changed at a source.
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -81,7 +90,7 @@ pub struct Desired {
     pub generation: i64,
     /// What the object says, or why it cannot be understood. With `Err`, what is installed of an earlier generation stays.
     pub profile: Result<spo_lsm::Profile, Vec<Violation>>,
-    /// `spec.state`: a disabled profile is not on the node.
+    /// `spec.state`: a disabled profile is not on the node, unless pods use it.
     pub admin: AdminState,
     /// Whether it is one part of a recording that waits to be merged. Such a profile is not on the node either.
     pub partial: bool,
@@ -94,8 +103,10 @@ pub struct Desired {
 /// What is to become of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Want {
-    /// It is to be on the node.
+    /// It is to be on the node, unless it is switched off.
     Keep,
+    /// The same, and pods use it: if it is switched off, what is on the node stays until they are gone.
+    KeepUsed,
     /// Its object is being deleted, but pods still use it: it stays on the node until they are gone.
     Hold,
     /// Its object is being deleted, and no pod uses it: it goes.

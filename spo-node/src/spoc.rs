@@ -27,6 +27,7 @@ mod log;
 mod output;
 mod record;
 mod run;
+mod running;
 mod sys;
 mod wait;
 mod yaml;

@@ -14,6 +14,11 @@ use spo_lsm::host::{HostError, Unsupported};
 use crate::catalogue::Refusal;
 use crate::source::{EventReason, Report};
 
+/// What a message has at most: one is kept of every profile on every node, and read by people.
+const MAX_MESSAGE_BYTES: usize = 1024;
+/// What is wrong with a profile takes so much of it at most; the rest is counted.
+const MAX_LIST_BYTES: usize = 600;
+
 /// Where a profile stands on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -26,8 +31,11 @@ pub enum Standing {
     Held,
     /// Its object is being deleted, and its file is gone.
     Removed,
-    /// Switched off, its file gone.
-    Disabled,
+    /// Switched off.
+    Disabled {
+        /// Whether its file is still there, because pods use it.
+        kept: bool,
+    },
     /// Waiting to be merged, its file gone.
     Partial,
     /// This kernel cannot use it.
@@ -61,7 +69,7 @@ impl Standing {
         match self {
             Self::Installed { .. } => ProfileState::Installed,
             Self::Held | Self::Removed => ProfileState::Terminating,
-            Self::Disabled => ProfileState::Disabled,
+            Self::Disabled { .. } => ProfileState::Disabled,
             Self::Partial => ProfileState::Partial,
             Self::Unsupported(_) | Self::Refused { .. } | Self::Failed { .. } => ProfileState::Error,
             Self::Stuck { state: ProfileState::Terminating, .. } => ProfileState::Terminating,
@@ -72,7 +80,7 @@ impl Standing {
     /// What an event about it would be called, where it is worth one by itself.
     pub fn warning(&self) -> Option<EventReason> {
         match self {
-            Self::Installed { .. } | Self::Held | Self::Removed | Self::Disabled | Self::Partial => None,
+            Self::Installed { .. } | Self::Held | Self::Removed | Self::Disabled { .. } | Self::Partial => None,
             Self::Unsupported(_) => Some(EventReason::SeccompNotSupportedOnNode),
             Self::Refused { why: Refusal::NotPermitted(_) | Refusal::Unknown(_), .. } => {
                 Some(EventReason::ProfileNotAllowed)
@@ -83,23 +91,29 @@ impl Standing {
         }
     }
 
-    /// The message, for people.
+    /// The message, for people: at most 1 KiB.
     pub fn message(&self, key: &ProfileKey) -> String {
         let place = place(key);
-        match self {
+        let text = match self {
             Self::Installed { warnings } if warnings.is_empty() => format!("installed as {place}"),
             Self::Installed { warnings } => format!("installed as {place}; please look at {}", list(warnings)),
             Self::Held => format!("being deleted; {place} stays until no pod uses it"),
             Self::Removed => "being deleted; removed from this node".to_owned(),
-            Self::Disabled => "switched off by spec.state, and not on this node".to_owned(),
+            Self::Disabled { kept: false } => "switched off by spec.state, and not on this node".to_owned(),
+            Self::Disabled { kept: true } => format!("switched off by spec.state; {place} stays until no pod uses it"),
             Self::Partial => "waits to be merged with the other parts of its recording".to_owned(),
             Self::Unsupported(unsupported) => unsupported.to_string(),
-            Self::Refused { why, kept } => format!("{why}{}", remains(*kept, &place)),
-            Self::Failed { error, kept } => {
-                format!("cannot install {place}: {}{}", chain(error), remains(*kept, &place))
-            }
+            Self::Refused { why, .. } => why.to_string(),
+            Self::Failed { error, .. } => format!("cannot install {place}: {}", chain(error)),
             Self::Stuck { error, .. } => format!("cannot remove {place}: {}", chain(error)),
-        }
+        };
+        let end = match self {
+            Self::Refused { kept: true, .. } | Self::Failed { kept: true, .. } => {
+                format!("; {place} stays as an earlier generation left it")
+            }
+            _ => String::new(),
+        };
+        cut(text, MAX_MESSAGE_BYTES - end.len()) + &end
     }
 }
 
@@ -111,13 +125,27 @@ fn place(key: &ProfileKey) -> String {
     }
 }
 
-fn remains(kept: bool, place: &str) -> String {
-    if kept { format!("; {place} stays as an earlier generation left it") } else { String::new() }
+/// Several violations as one sentence: the first few, and how many more there are.
+pub(crate) fn list(violations: &[Violation]) -> String {
+    let mut text = String::new();
+    for (index, violation) in violations.iter().enumerate() {
+        let next = violation.to_string();
+        if index > 0 && text.len() + next.len() > MAX_LIST_BYTES {
+            return format!("{text}; and {} more", violations.len() - index);
+        }
+        text.push_str(if index > 0 { "; " } else { "" });
+        text.push_str(&cut(next, MAX_LIST_BYTES));
+    }
+    text
 }
 
-/// Several violations as one sentence.
-pub(crate) fn list(violations: &[Violation]) -> String {
-    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
+/// A text, or as much of it as there is room for.
+fn cut(mut text: String, max_bytes: usize) -> String {
+    if text.len() > max_bytes {
+        text.truncate(text.floor_char_boundary(max_bytes - '…'.len_utf8()));
+        text.push('…');
+    }
+    text
 }
 
 /// An error with all its causes.
@@ -268,6 +296,28 @@ mod tests {
             "spec.flags: is wrong; operator/web.json stays as an earlier generation left it"
         );
         assert_eq!(standing.state(), ProfileState::Error);
+    }
+
+    #[test]
+    fn a_message_tells_the_first_of_what_is_wrong_and_counts_the_rest() {
+        let wrong = |index: usize| Violation::new(FieldPath::new("spec").index(index), "is wrong");
+        let message = |count| {
+            let why = Refusal::Invalid((0..count).map(wrong).collect());
+            Standing::Refused { why, kept: true }.message(&key())
+        };
+        assert!(message(3).starts_with("spec[0]: is wrong; spec[1]: is wrong; spec[2]: is wrong; operator"));
+        let many = message(5000);
+        assert!(many.starts_with("spec[0]: is wrong; ") && many.contains(" more; operator/web.json stays"), "{many}");
+        assert!(many.len() <= MAX_MESSAGE_BYTES, "{}", many.len());
+    }
+
+    #[test]
+    fn a_message_has_a_kibibyte_at_most_and_says_what_stays() {
+        let why = Refusal::Unknown("ä".repeat(5000));
+        let longest = ProfileKey { name: "n".repeat(253).parse().unwrap(), ..key() };
+        let message = Standing::Refused { why, kept: true }.message(&longest);
+        assert!(message.len() <= MAX_MESSAGE_BYTES && message.contains("ä…; operator/nnn"), "{message}");
+        assert!(message.ends_with("n.json stays as an earlier generation left it"), "{message}");
     }
 
     #[test]

@@ -115,9 +115,10 @@ pub(crate) fn absence(entry: &Entry) -> Option<Standing> {
     match (desired.want, desired.admin, desired.partial) {
         (Want::Remove, _, _) => Some(Standing::Removed),
         (Want::Hold, _, _) => None, // pods use it: it stays, whatever else is said
-        (Want::Keep, _, true) => Some(Standing::Partial),
-        (Want::Keep, AdminState::Disabled, _) => Some(Standing::Disabled),
-        (Want::Keep, AdminState::Enabled, false) => None,
+        (Want::Keep | Want::KeepUsed, _, true) => Some(Standing::Partial),
+        (Want::Keep, AdminState::Disabled, _) => Some(Standing::Disabled { kept: false }),
+        (Want::KeepUsed, AdminState::Disabled, _) => None, // the same, but for what was never there
+        (Want::Keep | Want::KeepUsed, AdminState::Enabled, false) => None,
     }
 }
 
@@ -135,6 +136,10 @@ impl Observed<'_> {
             return self.removal(key, file_name, standing, plan);
         }
         let kept = self.files.known.contains_key(&file_name);
+        let disabled = entry.desired.admin == AdminState::Disabled && entry.desired.want == Want::KeepUsed;
+        if disabled && !kept {
+            return plan.standings.push((key.clone(), Standing::Disabled { kept }));
+        }
         let standing = match (&self.support.seccomp, &entry.verdict) {
             (Err(unsupported), _) => Standing::Unsupported(unsupported.clone()),
             (Ok(()), Err(why)) => Standing::Refused { why: why.clone(), kept },
@@ -146,7 +151,11 @@ impl Observed<'_> {
                 None => return plan.todo.push(Todo::Install { key: key.clone(), fit: fit.clone() }),
             },
         };
-        let standing = if entry.desired.want == Want::Hold { Standing::Held } else { standing };
+        let standing = match entry.desired.want {
+            Want::Hold => Standing::Held,
+            Want::KeepUsed if disabled => Standing::Disabled { kept },
+            _ => standing,
+        };
         plan.standings.push((key.clone(), standing));
     }
 

@@ -6,7 +6,7 @@
 )]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -83,6 +83,24 @@ fn a_prepared_node_is_served_through_the_link() {
     let state = root.path().join("var/lib/security-profiles-operator");
     assert!(state.join("web.json").is_file() && state.join("kubelet-config.json").is_file());
     assert!(!root.path().join("var/lib/kubelet").exists(), "what the init step wrote down counts");
+}
+
+#[test]
+fn the_mode_of_the_kubelets_folder_is_let_be_and_that_of_ours_is_set() {
+    if !is_root() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let [seccomp, state] =
+        ["var/lib/kubelet/seccomp", "var/lib/security-profiles-operator"].map(|name| root.path().join(name));
+    for folder in [&seccomp, &state] {
+        fs::create_dir_all(folder).unwrap();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let output = enable(root.path(), &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let mode = |folder: &Path| fs::metadata(folder).unwrap().mode() & 0o7777;
+    assert_eq!((mode(&seccomp), mode(&state)), (0o700, 0o744));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
@@ -235,13 +235,7 @@ fn w_x_13_without_starting_anything_the_named_program_is_recorded_until_sigint()
     }
     let place = Place::new();
     copy_program("/bin/mkdir", &place.path("maker"));
-    let mut spoc = place.spoc(&["record", "-n", "--no-proc-start", "-o", "out.yaml", "maker"]);
-    let mut spoc = spoc.stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(spoc.stderr.take().unwrap());
-    let mut told = String::new();
-    while !told.contains("Waiting for CTRL+C / SIGINT...") {
-        assert!(lines.read_line(&mut told).unwrap() > 0, "{told}");
-    }
+    let (mut spoc, mut lines, mut told) = waiting(&place, "maker");
     let mut maker = Command::new(place.path("maker")).arg(place.path("one")).spawn().unwrap();
     let exit = format!("record pid exit: {}.", maker.id());
     maker.wait().unwrap();
@@ -249,7 +243,7 @@ fn w_x_13_without_starting_anything_the_named_program_is_recorded_until_sigint()
     while !told.contains(&exit) {
         assert!(lines.read_line(&mut told).unwrap() > 0, "{told}");
     }
-    rustix::process::kill_process(rustix::process::Pid::from_child(&spoc), rustix::process::Signal::INT).unwrap();
+    interrupt(&spoc);
     lines.read_to_string(&mut told).unwrap();
     assert!(spoc.wait().unwrap().success(), "{told}");
     let profile = profile(&place.read("out.yaml"));
@@ -257,6 +251,74 @@ fn w_x_13_without_starting_anything_the_named_program_is_recorded_until_sigint()
     let names = names(&profile.spec);
     assert!(any_of(&names, &["mkdir", "mkdirat"]), "{names:?}");
     assert!(!any_of(&names, &["rmdir"]), "{names:?}");
+}
+
+/// `spoc record --no-proc-start NAME`, which has just said that it waits; what it says, and what it said.
+fn waiting(place: &Place, name: &str) -> (Child, BufReader<ChildStderr>, String) {
+    let mut spoc = place.spoc(&["record", "-n", "--no-proc-start", "-o", "out.yaml", name]);
+    let mut spoc = spoc.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(spoc.stderr.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("Waiting for CTRL+C / SIGINT...") {
+        assert!(lines.read_line(&mut told).unwrap() > 0, "{told}");
+    }
+    (spoc, lines, told)
+}
+
+fn interrupt(spoc: &Child) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(spoc), rustix::process::Signal::INT).unwrap();
+}
+
+#[test]
+fn a_program_that_nobody_started_gets_no_profile() {
+    if !can_record() {
+        return;
+    }
+    let place = Place::new();
+    let (mut spoc, mut lines, mut told) = waiting(&place, "nobody-starts-this");
+    interrupt(&spoc);
+    lines.read_to_string(&mut told).unwrap();
+    assert_eq!(spoc.wait().unwrap().code(), Some(1), "{told}");
+    let expected = "nothing was recorded, so no profile is written: no nobody-starts-this was started meanwhile";
+    assert!(told.contains(expected), "{told}");
+    assert!(!place.path("out.yaml").exists());
+}
+
+#[test]
+fn what_runs_already_is_told_and_makes_the_profile_incomplete() {
+    if !can_record() {
+        return;
+    }
+    let place = Place::new();
+    copy_program("/bin/sleep", &place.path("sleeper"));
+    let mut early = Command::new(place.path("sleeper")).arg("60").spawn().unwrap();
+    let (mut spoc, mut lines, mut told) = waiting(&place, "sleeper");
+    assert!(told.contains(&format!("sleeper runs already (pid {}), which is not recorded", early.id())), "{told}");
+    let mut started = Command::new(place.path("sleeper")).arg("0").spawn().unwrap();
+    let exit = format!("record pid exit: {}.", started.id());
+    started.wait().unwrap();
+    while !told.contains(&exit) {
+        assert!(lines.read_line(&mut told).unwrap() > 0, "{told}");
+    }
+    interrupt(&spoc);
+    lines.read_to_string(&mut told).unwrap();
+    early.kill().unwrap();
+    early.wait().unwrap();
+    assert!(spoc.wait().unwrap().success(), "{told}");
+    let annotations = profile(&place.read("out.yaml")).metadata.annotations.unwrap();
+    let completeness = &annotations["spo.x-k8s.io/completeness"];
+    assert_eq!(completeness, r#"{"complete":false,"losses":{"lateStarts":1}}"#);
+}
+
+#[test]
+fn a_time_that_no_clock_can_tell_is_waited_for_all_the_same() {
+    if !can_record() {
+        return;
+    }
+    let place = Place::new();
+    let words = ["--wait", "1e19", "sh", "-c", "sleep 0.2 >/dev/null 2>&1 & exit 0"];
+    place.run(&[&["record", "-o", "out.yaml"], &words[..]].concat()).succeeded().tells("The recording is complete");
+    place.run(&[&["run", "-p", "out.yaml"], &words[..]].concat()).succeeded();
 }
 
 #[test]
@@ -294,6 +356,38 @@ fn without_root_the_message_says_what_is_needed() {
     let place = Place::new();
     let said: Said = said(place.spoc(&["record", "/bin/true"]).uid(65534).gid(65534));
     said.failed().tells("cannot record").tells("root");
+}
+
+/// `spoc` behind these mounts, in a mount namespace of its own.
+fn behind(place: &Place, mounts: &str, words: &[&str]) -> Said {
+    let spoc = place.spoc(words);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec", &format!("{mounts}; exec \"$0\" \"$@\"")]);
+    command.arg(spoc.get_program()).args(spoc.get_args()).current_dir(place.path("")).stdin(Stdio::null());
+    said(&mut command)
+}
+
+#[test]
+fn without_the_kernels_types_the_message_says_what_is_needed() {
+    if !can_record() {
+        return;
+    }
+    let place = Place::new();
+    let said = behind(&place, "mount -t tmpfs none /sys/kernel/btf", &["record", "-o", "out.yaml", "true"]).failed();
+    said.tells("cannot read /sys/kernel/btf/vmlinux")
+        .tells("CONFIG_DEBUG_INFO_BTF=y")
+        .tells("No such file or directory");
+    assert!(!place.path("out.yaml").exists());
+}
+
+#[test]
+fn without_tracefs_recording_goes_as_well() {
+    if !can_record() {
+        return;
+    }
+    let hide = "for dir in /sys/kernel/tracing /sys/kernel/debug; do test ! -d $dir || mount -t tmpfs none $dir; done";
+    let said = behind(&Place::new(), hide, &["record", "-o", "out.yaml", "true"]).succeeded();
+    said.tells("The recording is complete");
 }
 
 #[rstest]

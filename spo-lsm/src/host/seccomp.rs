@@ -179,8 +179,13 @@ fn other_module(kind: ProfileKind) -> HostError {
 
 /// Whether this kernel has seccomp filters (`spec/node.md` 3.1).
 fn support() -> Result<(), Unsupported> {
-    // Without a filter the kernel that has them says EFAULT; what else stands in the way shows when a filter is loaded.
-    match sys::set_seccomp_filter_to_nothing() {
+    supported(sys::set_seccomp_filter_to_nothing())
+}
+
+/// What an answer to the question for a filter says. Without a filter the kernel that has them says EFAULT; what else stands in the
+/// way shows when a filter is loaded.
+fn supported(answer: Errno) -> Result<(), Unsupported> {
+    match answer {
         Errno::INVAL => Err(Unsupported {
             reason: "this kernel has no seccomp filters".to_owned(),
             next_step: "use a kernel with CONFIG_SECCOMP_FILTER".to_owned(),
@@ -259,4 +264,24 @@ pub(super) fn bits(flags: &[Flag], listener: bool) -> u32 {
         Flag::WaitKillableRecv => 0,
     };
     flags.iter().map(bit).fold(if listener { NEW_LISTENER } else { 0 }, |bits, bit| bits | bit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w_nd_4_only_a_kernel_that_knows_no_filters_is_without_them() {
+        let without = supported(Errno::INVAL).unwrap_err();
+        assert!(without.to_string().contains("CONFIG_SECCOMP_FILTER"), "{without}");
+        for answer in [Errno::FAULT, Errno::ACCESS, Errno::PERM] {
+            assert_eq!(supported(answer), Ok(()));
+        }
+    }
+
+    #[test]
+    fn w_nd_4_what_is_said_of_this_kernel_is_what_it_says_of_itself() {
+        let has = std::path::Path::new("/proc/sys/kernel/seccomp/actions_avail").exists();
+        assert_eq!(support().is_ok(), has);
+    }
 }

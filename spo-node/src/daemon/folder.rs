@@ -23,7 +23,9 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
         };
         self.echo = Echo::default();
         self.seen = Seen::default();
-        match host.installed() {
+        let installed = host.installed();
+        self.is_unlisted = installed.is_err();
+        match installed {
             Ok(installed) => {
                 for foreign in &installed.foreign {
                     tracing::warn!(
@@ -35,7 +37,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
                 self.files.listed(&installed);
             }
             Err(error) => {
-                tracing::error!(folder = %self.folder.display(), error = %chain(&error), "cannot list the profiles folder")
+                tracing::error!(folder = %self.folder.display(), error = %chain(&error), "cannot list the profiles folder, trying again")
             }
         }
         self.scope = Scope::All;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use spo_api::ProfileState;
 use spo_lsm::host::{Installed, Outcome, Step, Unsupported};
@@ -37,6 +38,16 @@ impl Source for Script {
 struct Obedient {
     support: Support,
     refused: Option<HostError>,
+    folder: Arc<Mutex<Folder>>,
+}
+
+/// What is in its folder.
+#[derive(Default)]
+struct Folder {
+    files: Installed,
+    /// So often it cannot be listed.
+    unlisted: usize,
+    removed: Vec<String>,
 }
 
 impl Host for Obedient {
@@ -45,18 +56,32 @@ impl Host for Obedient {
     }
 
     fn installed(&self) -> Result<Installed, HostError> {
-        Ok(Installed::default())
+        let mut folder = self.folder.lock().unwrap();
+        if folder.unlisted > 0 {
+            folder.unlisted -= 1;
+            return Err(HostError::Io { operation: "list", path: "/x".into(), errno: rustix::io::Errno::IO });
+        }
+        Ok(folder.files.clone())
     }
 
     fn apply(&mut self, steps: &[Step]) -> Vec<Outcome> {
         assert!(self.support.seccomp.is_ok(), "nothing is tried where nothing can work");
         assert!(steps.len() <= BATCH);
+        let removed = steps.iter().filter_map(|step| match step {
+            Step::Remove { file_name, .. } => Some(file_name.clone()),
+            Step::Install { .. } => None,
+        });
+        self.folder.lock().unwrap().removed.extend(removed);
         let result = self.refused.clone().map_or(Ok(Change::Written), Err);
         steps.iter().map(|step| Outcome { key: step.key().clone(), result: result.clone() }).collect()
     }
 }
 
 const SUPPORTED: Support = Support { seccomp: Ok(()) };
+
+fn obedient() -> Obedient {
+    Obedient { support: SUPPORTED, refused: None, folder: Arc::default() }
+}
 
 async fn once(host: Obedient, profiles: Vec<Desired>) -> (Ended, Vec<Report>) {
     let reports = Rc::default();
@@ -71,7 +96,7 @@ async fn once(host: Obedient, profiles: Vec<Desired>) -> (Ended, Vec<Report>) {
 #[tokio::test]
 async fn w_nd_4_a_node_without_seccomp_reports_and_ends_its_first_pass() {
     let why = Unsupported { reason: "this kernel has no seccomp filters".into(), next_step: "use another".into() };
-    let host = Obedient { support: Support { seccomp: Err(why) }, refused: None };
+    let host = Obedient { support: Support { seccomp: Err(why) }, ..obedient() };
     let (ended, reports) = once(host, vec![desired("web", spec("read"))]).await;
     assert_eq!(ended.errors, 1);
     assert_eq!((reports.len(), reports[0].state), (1, ProfileState::Error));
@@ -82,7 +107,7 @@ async fn w_nd_4_a_node_without_seccomp_reports_and_ends_its_first_pass() {
 #[tokio::test]
 async fn every_profile_is_reported_once_however_many_batches_it_takes() {
     let profiles = (0..3 * BATCH).map(|index| desired(&format!("p{index}"), spec("read"))).collect();
-    let (ended, reports) = once(Obedient { support: SUPPORTED, refused: None }, profiles).await;
+    let (ended, reports) = once(obedient(), profiles).await;
     assert_eq!((ended.errors, reports.len()), (0, 3 * BATCH));
     assert!(reports.iter().all(|report| report.state == ProfileState::Installed));
     assert!(reports.iter().all(|report| report.event.as_ref().is_some_and(|event| !event.reason.is_warning())));
@@ -91,10 +116,40 @@ async fn every_profile_is_reported_once_however_many_batches_it_takes() {
 #[tokio::test]
 async fn what_the_kernel_refuses_is_reported_with_its_reason() {
     let refused = HostError::Refused { instructions: 5, flags: 0, errno: rustix::io::Errno::INVAL };
-    let host = Obedient { support: SUPPORTED, refused: Some(refused) };
+    let host = Obedient { refused: Some(refused), ..obedient() };
     let (ended, reports) = once(host, vec![desired("web", spec("read"))]).await;
     assert_eq!((ended.errors, reports.len()), (1, 1));
     assert!(reports[0].message.starts_with("cannot install operator/web.json: the kernel did not load the filter"));
     assert!(reports[0].message.ends_with("Invalid argument (os error 22)"), "{}", reports[0].message);
     assert_eq!(reports[0].key, key("web"));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_listed_at_first_is_listed_again() {
+    let host = obedient();
+    let folder = Arc::clone(&host.folder);
+    let orphan = ("gone.json".to_owned(), spo_lsm::Digest::of(b"{}"));
+    *folder.lock().unwrap() =
+        Folder { files: Installed { files: [orphan].into(), foreign: vec![] }, unlisted: 1, removed: vec![] };
+    let source = Script { profiles: Some(vec![desired("web", spec("read"))]), reports: Rc::default() };
+    let place = tempfile::tempdir().unwrap();
+    let (ready, ending) = (Ready::default(), Ending::on_signals().unwrap());
+    let running = Daemon::new(source, host, place.path().to_owned()).run(false, &ready, ending);
+    let removed = async {
+        while folder.lock().unwrap().removed.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ended = running => panic!("{ended:?}"),
+        () = removed => assert_eq!(folder.lock().unwrap().removed, ["gone.json"]),
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_listed_is_an_error_of_one_pass() {
+    let host = obedient();
+    host.folder.lock().unwrap().unlisted = usize::MAX;
+    let (ended, _) = once(host, vec![]).await;
+    assert_eq!(ended.errors, 1);
 }

@@ -81,7 +81,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
         if self.batch.is_some() {
             return;
         }
-        if !self.files.may_retry() {
+        if !self.files.may_retry() && !self.is_unlisted {
             self.retry_at = None;
             self.retry_after = RETRY_FIRST;
         } else if self.retry_at.is_none() {
@@ -95,5 +95,8 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
         self.retry_at = None;
         self.files.retry();
         self.scope = Scope::All;
+        if self.is_unlisted {
+            self.look();
+        }
     }
 }

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use spo_api::{AdminState, FieldPath, ProfileKey, Violation};
 use tokio::time::Instant;
 
-use super::{Change, Desired, ObjectRef, Permitted, Report, Source, Want};
+use super::{Change, Desired, ObjectRef, Permitted, Report, Source, Want, due};
 use crate::manifest::{self, Manifest, is_manifest};
 use crate::watch::{FolderWatch, Happened, Seen, Stage};
 use inventory::{Inventory, Reading};
@@ -262,7 +262,14 @@ impl Source for Directory {
             return self.everything();
         }
         loop {
-            let seen = self.settle().await?;
+            let retry_at = self.statuses.retry_at();
+            let seen = tokio::select! {
+                seen = self.settle() => seen?,
+                () = due(retry_at) => {
+                    self.statuses.retry();
+                    continue;
+                }
+            };
             if let Some(change) = self.look(&seen)? {
                 return Ok(change);
             }

@@ -29,7 +29,7 @@ use self::inbox::Inbox;
 use self::object::Object;
 use self::pauses::{Paused, Pauses};
 use self::statuses::Statuses;
-use super::{Change, Report, Source};
+use super::{Change, Report, Source, due};
 
 mod delivery;
 mod event;
@@ -202,16 +202,10 @@ impl Kubernetes {
     async fn progress(&mut self) {
         self.start_deliveries();
         let next_end = self.pauses.next_end(Instant::now());
-        let resume = async {
-            match next_end {
-                Some(moment) => tokio::time::sleep_until(moment).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             Some(seen) = self.seen.next() => self.take_in(seen),
             Some(delivered) = self.flying.next(), if !self.flying.is_empty() => self.delivered(delivered),
-            () = resume => {}
+            () = due(next_end) => {}
         }
         self.take_in_what_is_there();
     }

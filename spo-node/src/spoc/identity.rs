@@ -35,22 +35,24 @@ impl Identity {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
         }
-        Self::look_up(&uid, &gid, user, Path::new("/etc")).map(Some).with_context(|| {
+        Self::look_up(&uid, &gid, user, Path::new("/etc"), asked_from_the_system).map(Some).with_context(|| {
             "cannot drop to the user who called sudo; run as root without SUDO_UID, SUDO_GID and SUDO_USER to keep root for the command"
         })
     }
 
-    fn look_up(uid: &str, gid: &str, user: String, etc: &Path) -> Result<Self> {
+    fn look_up(uid: &str, gid: &str, user: String, etc: &Path, ask: impl Fn(&str, &str) -> String) -> Result<Self> {
         let number = |name: &str, text: &str| {
             text.parse::<u32>().with_context(|| format!("{name} is {text:?}, which is no number"))
         };
         let (uid, gid) = (number("SUDO_UID", uid)?, number("SUDO_GID", gid)?);
         let passwd = std::fs::read_to_string(etc.join("passwd")).unwrap_or_default();
-        let home = home_in(&passwd, uid).or_else(|| home_in(&asked_from_the_system(uid), uid)).with_context(|| {
-            format!("user {uid} ({user}) is not in the user database, so the home folder is unknown")
-        })?;
+        let home =
+            home_in(&passwd, uid).or_else(|| home_in(&ask("passwd", &uid.to_string()), uid)).with_context(|| {
+                format!("user {uid} ({user}) is not in the user database, so the home folder is unknown")
+            })?;
         let group = std::fs::read_to_string(etc.join("group")).unwrap_or_default();
         let mut groups = groups_in(&group, &user);
+        groups.extend(initial_groups(&ask("initgroups", &user)));
         groups.push(gid);
         groups.sort_unstable();
         groups.dedup();
@@ -94,10 +96,15 @@ fn groups_in(group: &str, user: &str) -> Vec<u32> {
     group.lines().filter_map(of).collect()
 }
 
-/// The line of user `uid` from whatever else the machine takes its users from (LDAP, systemd): its own tool knows, a static
-/// program does not.
-fn asked_from_the_system(uid: u32) -> String {
-    let asked = Command::new("getent").args(["passwd", &uid.to_string()]).stdin(Stdio::null()).output();
+/// The groups in a line of the form that `getent initgroups` has: the user, and the numbers.
+fn initial_groups(line: &str) -> impl Iterator<Item = u32> {
+    line.split_whitespace().skip(1).filter_map(|gid| gid.parse().ok())
+}
+
+/// What the machine tells of an entry of a database, wherever else it takes its users from (LDAP, systemd): its own tool knows, a
+/// static program does not. Nothing where there is no such tool or entry.
+fn asked_from_the_system(database: &str, entry: &str) -> String {
+    let asked = Command::new("getent").args([database, entry]).stdin(Stdio::null()).stderr(Stdio::null()).output();
     asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 
@@ -115,9 +122,27 @@ mod tests {
         etc
     }
 
+    /// A machine that takes its users from nowhere else.
+    fn silent(_database: &str, _entry: &str) -> String {
+        String::new()
+    }
+
+    #[test]
+    fn home_and_groups_come_from_wherever_the_machine_has_its_users() {
+        let directory = |database: &str, entry: &str| match (database, entry) {
+            ("passwd", "5000") => "bob:x:5000:5000:Bob:/home/bob:/bin/sh\n".to_owned(),
+            ("initgroups", "bob") => "bob                   5000 27 3000\n".to_owned(),
+            _ => String::new(),
+        };
+        let identity = Identity::look_up("5000", "5000", "bob".to_owned(), etc().path(), directory).unwrap();
+        assert_eq!(identity.home, "/home/bob");
+        let groups: Vec<u32> = identity.groups.iter().map(|gid| gid.as_raw()).collect();
+        assert_eq!(groups, [27, 100, 3000, 5000], "those of /etc/group and those of the directory");
+    }
+
     #[test]
     fn home_and_groups_come_from_the_user_database() {
-        let identity = Identity::look_up("4711", "4712", "alice".to_owned(), etc().path()).unwrap();
+        let identity = Identity::look_up("4711", "4712", "alice".to_owned(), etc().path(), silent).unwrap();
         assert_eq!(identity.home, "/home/alice");
         let groups: Vec<u32> = identity.groups.iter().map(|gid| gid.as_raw()).collect();
         assert_eq!(groups, [4, 44, 4712]);
@@ -125,7 +150,7 @@ mod tests {
 
     #[test]
     fn variables_that_mean_nobody_are_an_error() {
-        let look_up = |uid: &str, gid: &str| Identity::look_up(uid, gid, "eve".to_owned(), etc().path());
+        let look_up = |uid: &str, gid: &str| Identity::look_up(uid, gid, "eve".to_owned(), etc().path(), silent);
         let message = |result: Result<Identity>| format!("{:#}", result.unwrap_err());
         assert!(message(look_up("x", "1")).contains("SUDO_UID is \"x\""));
         assert!(message(look_up("1", "-1")).contains("SUDO_GID is \"-1\""));
@@ -134,7 +159,7 @@ mod tests {
 
     #[test]
     fn environment_has_nothing_of_sudo_left() {
-        let identity = Identity::look_up("4711", "4712", "alice".to_owned(), etc().path()).unwrap();
+        let identity = Identity::look_up("4711", "4712", "alice".to_owned(), etc().path(), silent).unwrap();
         let before =
             [("SUDO_UID", "4711"), ("SUDO_COMMAND", "x"), ("HOME", "/root"), ("USER", "root"), ("PATH", "/bin")];
         let after = identity.environment(before.iter().map(|(key, value)| (key.into(), value.into())));

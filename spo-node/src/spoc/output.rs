@@ -22,8 +22,10 @@ enum Target {
     /// A file of a folder that we may write in: a new file takes its place, so that nobody sees half of it, and a symbolic link
     /// planted in the temporary folder leads nowhere.
     Replaced(NamedTempFile),
-    /// A device, a pipe, or a file in a folder that we may not write in.
+    /// A device or a pipe.
     Written(File),
+    /// A file in a folder that we may not write in: it keeps what it holds until there is something to take its place.
+    Overwritten(File),
 }
 
 impl Output {
@@ -37,7 +39,7 @@ impl Output {
         Ok(Self { path: path.to_owned(), target })
     }
 
-    /// Writes `content`, whole or not at all where it is a file.
+    /// Writes `content`, whole or not at all where it is a file in a folder that we may write in.
     pub(super) fn write(self, content: &[u8]) -> Result<()> {
         let written = match self.target {
             Target::Stdout => io::stdout().lock().write_all(content).and_then(|()| io::stdout().flush()),
@@ -45,6 +47,7 @@ impl Output {
                 file.write_all(content).and_then(|()| file.persist(&self.path).map(drop).map_err(|error| error.error))
             }
             Target::Written(mut file) => file.write_all(content),
+            Target::Overwritten(mut file) => file.set_len(0).and_then(|()| file.write_all(content)),
         };
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -67,11 +70,13 @@ fn target(path: &Path, mode: u32) -> io::Result<Target> {
     let new = tempfile::Builder::new().prefix(".spoc-").permissions(Permissions::from_mode(mode)).tempfile_in(folder);
     match new {
         Ok(file) => Ok(Target::Replaced(file)),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.is_file() => {
-            OpenOptions::new().write(true).truncate(true).open(path).map(Target::Written)
-        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.is_file() => in_place(path),
         Err(error) => Err(error),
     }
+}
+
+fn in_place(path: &Path) -> io::Result<Target> {
+    OpenOptions::new().write(true).open(path).map(Target::Overwritten)
 }
 
 #[cfg(test)]
@@ -89,6 +94,17 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_keeps_what_it_holds_until_there_is_something_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile.yaml");
+        std::fs::write(&path, "old and longer").unwrap();
+        let output = Output { target: in_place(&path).unwrap(), path: path.clone() };
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old and longer");
+        output.write(b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
     }
 
     #[test]

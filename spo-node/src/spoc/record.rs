@@ -1,7 +1,7 @@
 //! `spoc record`: runs a command, or waits for others to run it, and writes the profile of what it did.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -10,12 +10,13 @@ use spo_api::seccomp::v1::SeccompProfileSpec;
 use spo_api::syscalls;
 use spo_recorder::bpf::{Notice, Recorder, Request, SlotId, Waited};
 use spo_recorder::draft::{self, Completeness, Draft};
-use spo_recorder::{Observation, base};
+use spo_recorder::{Event, Loss, Observation, base};
 
 use super::args::{Record, RecordType, default_profile};
 use super::command::{self, Command};
 use super::identity::Identity;
 use super::output::Output;
+use super::running::running;
 use super::sys::child::{Child, Ended};
 use super::sys::signals::Signals;
 use super::wait::{self, Woken};
@@ -38,9 +39,6 @@ pub(super) fn record(args: &Record) -> Result<()> {
         Recording::Command(command) => record_command(&command, args)?,
         Recording::Others => record_others(&name)?,
     };
-    if seen.syscalls.is_empty() {
-        log::line(format_args!("Nothing was recorded: no {name} was started"));
-    }
     let (spec, completeness) = draft::seccomp(&seen, &Draft { base: &base, ..Draft::default() });
     completeness.require_known().context("cannot write a profile that would refuse what was recorded")?;
     log::line(format_args!("The recording is {completeness}"));
@@ -135,7 +133,7 @@ fn record_command(command: &Command, args: &Record) -> Result<Observation> {
 
 /// Waits for what the command left behind, for at most `time`, or until Ctrl-C.
 fn wait_for_tree(recorder: &mut Recorder, slot: SlotId, signals: &Signals, time: Duration) -> Result<()> {
-    let deadline = Instant::now() + time;
+    let deadline = wait::deadline(time);
     let mut told = false;
     loop {
         let tasks = match recorder.wait_tree(slot, Some(Instant::now()))? {
@@ -165,6 +163,8 @@ fn record_others(name: &str) -> Result<Observation> {
     let signals = Signals::take()?;
     let mut recorder = Recorder::start(&Request::executable()).context("cannot record")?;
     let slot = recorder.follow_executable(name.as_ref()).context("cannot record")?;
+    let late = running(name.as_ref(), Path::new("/proc"));
+    say_what_is_missed(name, &late);
     log::line("Waiting for CTRL+C / SIGINT...");
     while signals.next()?.is_none() {
         wait::for_any(&[&recorder, &signals], None)?;
@@ -174,5 +174,22 @@ fn record_others(name: &str) -> Result<Observation> {
             }
         }
     }
-    recorder.take(slot).context("cannot read what was recorded")
+    let mut seen = recorder.take(slot).context("cannot read what was recorded")?;
+    if seen.syscalls.is_empty() {
+        bail!("nothing was recorded, so no profile is written: no {name} was started meanwhile");
+    }
+    seen.add(&Event::Lost { what: Loss::LateStarts, count: late.len() as u64 });
+    Ok(seen)
+}
+
+fn say_what_is_missed(name: &str, late: &[u32]) {
+    const MAX_NAMED: usize = 10;
+    if late.is_empty() {
+        return;
+    }
+    let named = late.iter().take(MAX_NAMED).map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let more = if late.len() > MAX_NAMED { ", …" } else { "" };
+    log::line(format_args!(
+        "{name} runs already (pid {named}{more}), which is not recorded: start it anew to have all of it in the profile"
+    ));
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Error;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +21,13 @@ pub(super) enum Woken {
     Ready,
     /// The time is over.
     Deadline,
+}
+
+/// The moment when `time` is over. A time that the clock cannot tell is as good as for ever.
+pub(super) fn deadline(time: Duration) -> Instant {
+    const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + FOR_EVER)
 }
 
 /// Waits until one of `sources` is readable.
@@ -78,5 +85,17 @@ pub(super) fn describe(status: &WaitIdStatus) -> String {
         (Some(status), _) => format!("exit status {status}"),
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_no_clock_can_tell_has_an_end_all_the_same() {
+        let longest = Duration::try_from_secs_f64(1e19).unwrap();
+        assert!(deadline(longest) > Instant::now() + Duration::from_secs(365 * 24 * 60 * 60));
+        assert!(deadline(Duration::ZERO) <= Instant::now());
     }
 }

@@ -132,6 +132,23 @@ fn a_profile_that_pods_use_stays_until_they_are_gone() {
 }
 
 #[test]
+fn a_profile_that_is_switched_off_stays_until_no_pod_uses_it() {
+    let web = |want| Desired { want, admin: AdminState::Disabled, ..desired("web", spec("read")) };
+    let mut there = files(&[("web.json", other())]);
+    let used = catalogue(vec![web(Want::KeepUsed)]);
+    carry_out(&diff(&used, &there, &SUPPORTED), &mut there);
+    let plan = diff(&used, &there, &SUPPORTED);
+    assert_eq!((todo(&plan).len(), &plan.standings[0].1), (0, &Standing::Disabled { kept: true }));
+    assert_eq!(todo(&diff(&catalogue(vec![web(Want::Keep)]), &there, &SUPPORTED)), ["remove web.json"]);
+    let plan = diff(&used, &Files::default(), &SUPPORTED);
+    assert_eq!(
+        (todo(&plan).len(), &plan.standings[0].1),
+        (0, &Standing::Disabled { kept: false }),
+        "it is not put there"
+    );
+}
+
+#[test]
 fn a_refused_generation_leaves_the_file_of_the_one_before() {
     let broken =
         Desired { generation: 2, ..desired("web", "{defaultAction: SCMP_ACT_ERRNO, baseProfileName: missing}") };
@@ -188,7 +205,7 @@ fn a_profile_that_goes_leaves_the_file_of_its_twin() {
 
 fn any_desired() -> impl Strategy<Value = Desired> {
     let names = prop::sample::select(vec!["a", "b", "c", "a.json"]);
-    let wants = prop::sample::select(vec![Want::Keep, Want::Hold, Want::Remove]);
+    let wants = prop::sample::select(vec![Want::Keep, Want::KeepUsed, Want::Hold, Want::Remove]);
     let bases = prop::option::of(prop::sample::select(vec!["a", "b", "missing"]));
     (names, wants, any::<bool>(), any::<bool>(), bases).prop_map(|(name, want, disabled, partial, base)| {
         let base = base.map(|base| format!(", baseProfileName: {base}")).unwrap_or_default();
@@ -252,7 +269,12 @@ proptest! {
     fn a_file_in_use_is_never_removed(catalogue in any_catalogue(), files in any_files()) {
         let plan = diff(&catalogue, &files, &SUPPORTED);
         for todo in plan.todo.iter().filter(|todo| matches!(todo, Todo::Remove { .. })) {
-            let held = catalogue.iter().any(|(key, entry)| entry.desired.want == Want::Hold && file_name(key) == todo.file_name());
+            let is_used = |desired: &Desired| match desired.want {
+                Want::Hold => true,
+                Want::KeepUsed => !desired.partial,
+                Want::Keep | Want::Remove => false,
+            };
+            let held = catalogue.iter().any(|(key, entry)| is_used(&entry.desired) && file_name(key) == todo.file_name());
             prop_assert!(!held, "{todo:?}");
         }
     }

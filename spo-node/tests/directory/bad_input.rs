@@ -1,7 +1,9 @@
 //! Whatever is in the folder: it is told, with object, field and next step, and the other profiles are served.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output};
 
 use rstest::rstest;
 
@@ -282,6 +284,67 @@ fn a_folder_that_cannot_be_used_is_told_at_the_start() {
     assert!(complaint(&node).contains("make it, or pass another to --source directory:PATH"), "{}", complaint(&node));
     fs::write(node.profiles(), "a file").unwrap();
     assert!(complaint(&node).contains("Not a directory"), "{}", complaint(&node));
+}
+
+/// A pass by somebody who is not root, with a program that they may start.
+fn once_as_nobody(node: &Node) -> Output {
+    const NOBODY: u32 = 65534;
+    fs::set_permissions(node.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+    // Another process copies: were the file open for writing here, it could not be started while another test forks.
+    let program = node.path("spo-node");
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_spo-node")).arg(&program).status().unwrap().success());
+    let mut command = Command::new(program);
+    command.args(node.arguments()).arg("--once");
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_told_at_the_start() {
+    let node = Node::new();
+    for mode in [0o000, 0o111] {
+        fs::set_permissions(node.profiles(), fs::Permissions::from_mode(mode)).unwrap();
+        let output = once_as_nobody(&node);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("cannot watch the folder of profiles {}", node.profiles().display())), "{said}");
+        assert!(said.contains("pass another to --source directory:PATH: Permission denied"), "{said}");
+    }
+}
+
+#[test]
+fn a_manifest_that_may_not_be_read_is_told_and_the_others_are_served() {
+    let node = Node::new();
+    node.write("web.yaml", permits("web", "read"));
+    node.write("good.yaml", permits("good", "read"));
+    fs::set_permissions(node.profiles().join("web.yaml"), fs::Permissions::from_mode(0o000)).unwrap();
+    let said = text(&once_as_nobody(&node).stderr);
+    assert!(said.contains("web.yaml: cannot be read: Permission denied"), "{said}");
+    assert_eq!(node.names(), ["good.json"], "{said}");
+}
+
+/// The kernel's answers to the question for filters, as one without them would give them.
+const NO_FILTERS: &str = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["prctl"], "action": "SCMP_ACT_ERRNO",
+    "errnoRet": 22, "args": [{"index": 0, "value": 22, "op": "SCMP_CMP_EQ"}]}]}"#;
+
+#[test]
+fn w_nd_4_a_kernel_without_seccomp_is_told_in_each_status() {
+    let node = Node::new();
+    node.write("web.yaml", permits("web", "read"));
+    fs::write(node.path("no-filters.json"), NO_FILTERS).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spoc"));
+    command.args(["run", "-p"]).arg(node.path("no-filters.json")).arg(env!("CARGO_BIN_EXE_spo-node"));
+    let output = command.args(node.arguments()).arg("--once").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_eq!(
+        node.says("web"),
+        "Error: this kernel has no seccomp filters; use a kernel with CONFIG_SECCOMP_FILTER",
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(node.names().len(), 0);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn a_full_disk_is_told_and_the_others_are_served_when_there_is_room() {
     let mut daemon = behind(&node, &fill);
     daemon.until("it is told", || node.says("web").contains("there is no space left for"));
     let inside = within(&daemon, &folder);
-    assert_eq!(crate::support::names(&inside), ["filler"], "nothing half-written is left");
+    assert_eq!(crate::support::files(&inside), ["filler"], "nothing half-written is left");
     fs::remove_file(inside.join("filler")).unwrap();
     daemon.until("it is installed", || node.says("web").starts_with("Installed"));
     assert!(inside.join("web.json").is_file());

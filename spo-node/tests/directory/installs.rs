@@ -244,6 +244,19 @@ fn a_folder_that_changes_by_a_link_as_configmaps_do_is_read_anew() {
 }
 
 #[test]
+fn a_status_that_could_not_be_written_is_written_in_a_while() {
+    let node = Node::new();
+    let mut daemon = node.start();
+    let log = node.path("log");
+    daemon.until("it runs", || fs::read_to_string(&log).unwrap().contains("installing profiles"));
+    fs::remove_dir(node.path("status")).unwrap();
+    node.write("web.yaml", permits("web", "read"));
+    daemon.until("it is told", || fs::read_to_string(&log).unwrap().contains("1 statuses are not written"));
+    fs::create_dir(node.path("status")).unwrap();
+    daemon.until("it is written, though nothing else happens", || node.says("web").starts_with("Installed"));
+}
+
+#[test]
 fn statuses_are_written_only_when_they_change() {
     let node = Node::new();
     node.write("web.yaml", permits("web", "read"));

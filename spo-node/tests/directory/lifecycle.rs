@@ -101,6 +101,20 @@ fn two_daemons_do_not_install_into_one_folder() {
 }
 
 #[test]
+fn w_x_19_sigterm_ends_it_while_it_waits_for_another_to_end() {
+    let node = Node::new();
+    fs::create_dir_all(node.installed()).unwrap();
+    let other = fs::File::create(node.installed().join(".lock")).unwrap();
+    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut daemon = node.start();
+    let log = node.path("log");
+    daemon.until("it waits", || fs::read_to_string(&log).unwrap().contains("waiting for another daemon to end"));
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().code(), Some(0), "{}", daemon.log());
+    assert!(!daemon.log().contains("another spo-node daemon installs into"), "{}", daemon.log());
+}
+
+#[test]
 fn the_health_port_tells_when_the_first_pass_is_done() {
     let node = Node::new();
     node.write("web.yaml", permits("web", "read"));

@@ -64,7 +64,7 @@ impl Node {
 
     /// The names of the files that are installed, in order.
     pub(crate) fn names(&self) -> Vec<String> {
-        names(&self.installed())
+        files(&self.installed())
     }
 
     /// The status of a profile.
@@ -192,6 +192,11 @@ pub(crate) fn permitting(call: &str) -> Option<Value> {
     Some(
         serde_json::json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": [call], "action": "SCMP_ACT_ALLOW"}]}),
     )
+}
+
+/// What is in a folder of profiles, but for the file by which the daemon keeps others away.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    names(folder).into_iter().filter(|name| name != ".lock").collect()
 }
 
 pub(crate) fn names(folder: &Path) -> Vec<String> {

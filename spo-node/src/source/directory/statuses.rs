@@ -5,12 +5,14 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::{ProfileKey, ProfileKind, labels};
 use spo_lsm::Digest;
+use tokio::time::Instant;
 
 use crate::source::Report;
 use crate::status::node_status;
@@ -28,6 +30,11 @@ const GENERATION: &str = "spo.x-k8s.io/source-generation";
 /// The file that says which files held a configuration. It begins with a dot, so that nobody takes it for a status.
 const CONFIGURATIONS: &str = ".configurations.json";
 
+/// What could not be written is tried again after this, and after twice as long each time it fails again,
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// but not later than this.
+const RETRY_LAST: Duration = Duration::from_secs(60);
+
 /// Longer names are cut, and told apart by a digest.
 const MAX_STEM_BYTES: usize = 200;
 
@@ -39,6 +46,9 @@ pub(super) struct Statuses {
     records: BTreeMap<ProfileKey, Record>,
     /// What could not be written yet.
     pending: BTreeMap<ProfileKey, Report>,
+    /// When that is tried again.
+    retry_at: Option<Instant>,
+    retry_after: Duration,
     /// Whether an earlier process left statuses.
     remembers: bool,
     /// The files that held a configuration, as it is written down.
@@ -80,6 +90,8 @@ impl Statuses {
             node: node.to_owned(),
             records,
             pending: BTreeMap::new(),
+            retry_at: None,
+            retry_after: RETRY_FIRST,
             remembers,
             configurations: configurations(folder),
         })
@@ -143,12 +155,24 @@ impl Statuses {
         }
     }
 
-    /// Writes statuses. What cannot be written is tried again with the next.
+    /// Writes statuses. What cannot be written is tried again with the next, and in a while.
     pub(super) fn report(&mut self, reports: Vec<Report>) {
         self.pending.extend(reports.into_iter().map(|report| (report.key.clone(), report)));
+        self.retry();
+    }
+
+    /// Writes what was not written yet, and says so if it cannot.
+    pub(super) fn retry(&mut self) {
         if let Err(error) = self.flush() {
-            tracing::error!(error = %format_args!("{error:#}"), "cannot write statuses");
+            tracing::error!(error = %format_args!("{error:#}"), "cannot write statuses, trying again");
+            self.retry_at = Some(Instant::now() + self.retry_after);
+            self.retry_after = RETRY_LAST.min(self.retry_after * 2);
         }
+    }
+
+    /// When [`Statuses::retry`] is due, if it is at all.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
     }
 
     /// Writes what was not written yet.
@@ -160,10 +184,11 @@ impl Statuses {
                 self.pending.insert(key, report);
             }
         }
-        match first {
-            Some(error) => bail!("{} statuses are not written: {error:#}", self.pending.len()),
-            None => Ok(()),
+        if let Some(error) = first {
+            bail!("{} statuses are not written: {error:#}", self.pending.len());
         }
+        (self.retry_at, self.retry_after) = (None, RETRY_FIRST);
+        Ok(())
     }
 
     fn write(&mut self, report: &Report) -> Result<()> {

@@ -106,7 +106,8 @@ pub(super) fn version(object: &Object) -> Version {
         uid: meta.uid.clone(),
         generation: meta.generation.unwrap_or_default(),
         want: match (&meta.deletion_timestamp, in_use) {
-            (None, _) => Want::Keep,
+            (None, false) => Want::Keep,
+            (None, true) => Want::KeepUsed,
             (Some(_), true) => Want::Hold,
             (Some(_), false) => Want::Remove,
         },
@@ -154,7 +155,7 @@ mod tests {
 
     #[rstest]
     #[case::there(json!({}), Want::Keep)]
-    #[case::in_use(json!({"finalizers": [finalizers::IN_USE]}), Want::Keep)]
+    #[case::in_use(json!({"finalizers": [finalizers::IN_USE]}), Want::KeepUsed)]
     #[case::deleted_in_use(json!({"deletionTimestamp": "2026-01-02T03:04:05Z", "finalizers": [finalizers::IN_USE]}), Want::Hold)]
     #[case::deleted(json!({"deletionTimestamp": "2026-01-02T03:04:05Z", "finalizers": ["node1-deleted"]}), Want::Remove)]
     fn a_profile_stays_while_pods_use_it(#[case] metadata: Value, #[case] want: Want) {

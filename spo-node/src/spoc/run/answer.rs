@@ -83,14 +83,18 @@ impl<'a> Answers<'a> {
             return *known;
         }
         let verdict = evaluate(self.profile, self.native, call);
-        if !self.depends_on_arguments(call) {
+        if self.is_worth_keeping(call) {
             self.known.insert((call.abi, call.nr), verdict);
         }
         verdict
     }
 
-    fn depends_on_arguments(&self, call: &Call) -> bool {
-        let Some(name) = call.abi.name(call.nr) else { return false };
+    /// Whether the answer does not depend on arguments. A number without a name is not kept: there are 2³² of them.
+    fn is_worth_keeping(&self, call: &Call) -> bool {
+        call.abi.name(call.nr).is_some_and(|name| !self.depends_on_arguments(name))
+    }
+
+    fn depends_on_arguments(&self, name: &str) -> bool {
         // On 32-bit x86 these two stand for others, by their first argument.
         let multiplexed = matches!(name, "socketcall" | "ipc");
         let conditional =
@@ -167,6 +171,18 @@ mod tests {
         assert_eq!(to(8), (Answer::Log, Decider::Entry));
         assert_eq!(to(9), (Answer::Refuse { errno: libc::EPERM }, Decider::Default));
         assert_eq!(to(8), (Answer::Log, Decider::Entry));
+    }
+
+    #[test]
+    fn numbers_without_a_name_are_answered_and_not_kept() {
+        let profile = profile(r#"{"defaultAction": "SCMP_ACT_ERRNO"}"#);
+        let mut answers = Answers::new(&profile, Abi::X86_64);
+        for number in 100_000..200_000 {
+            let answered = answers.to(Some(Abi::X86_64), number, [0; 6]);
+            assert_eq!(answered, (Answer::Refuse { errno: libc::EPERM }, Decider::Default));
+        }
+        answers.to(Some(Abi::X86_64), number("mkdir"), [0; 6]);
+        assert_eq!(answers.known.len(), 1);
     }
 
     #[test]

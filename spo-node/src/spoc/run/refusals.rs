@@ -40,10 +40,17 @@ const MAX_TOLD: usize = 1000;
 /// So many pairs of call and thread are remembered.
 const MAX_SEEN: usize = 1 << 16;
 
+/// So many numbers without a name are counted one by one, and the rest together: there are 2³² of them.
+const MAX_UNNAMED: usize = 64;
+
 /// All that was refused so far.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     counts: BTreeMap<Refused, u64>,
+    /// How many of those have no name.
+    unnamed: usize,
+    /// How often other numbers without a name were refused.
+    others: u64,
     told: BTreeSet<(Refused, Process)>,
     seen: HashSet<(Refused, Pid)>,
 }
@@ -63,7 +70,7 @@ impl Refusals {
     /// Whether this thread was refused the same before; if so, counts it. Who asks first need not find out which process it is.
     pub(super) fn is_again(&mut self, refused: Refused, tid: Pid) -> bool {
         if self.seen.contains(&(refused, tid)) {
-            *self.counts.entry(refused).or_default() += 1;
+            self.count(refused);
             return true;
         }
         if self.seen.len() >= MAX_SEEN {
@@ -75,11 +82,22 @@ impl Refusals {
 
     /// Counts a refusal, and says whether to tell it.
     pub(super) fn add(&mut self, refused: Refused, process: Process) -> Worth {
-        *self.counts.entry(refused).or_default() += 1;
+        self.count(refused);
         if self.told.len() >= MAX_TOLD || !self.told.insert((refused, process)) {
             return Worth::Nothing;
         }
         if self.told.len() == MAX_TOLD { Worth::TellingLast } else { Worth::Telling }
+    }
+
+    fn count(&mut self, refused: Refused) {
+        if refused.name().is_none() && !self.counts.contains_key(&refused) {
+            if self.unnamed >= MAX_UNNAMED {
+                self.others += 1;
+                return;
+            }
+            self.unnamed += 1;
+        }
+        *self.counts.entry(refused).or_default() += 1;
     }
 
     /// Whether nothing was refused.
@@ -94,7 +112,8 @@ impl Refusals {
             let name = refused.name().map_or_else(|| format!("number {}", refused.number), str::to_owned);
             *by_name.entry(name).or_default() += count;
         }
-        let all = by_name.iter().map(|(name, count)| match count {
+        let others = (self.others > 0).then(|| ("other numbers".to_owned(), self.others));
+        let all = by_name.into_iter().chain(others).map(|(name, count)| match count {
             1 => format!("{name} (once)"),
             _ => format!("{name} ({count} times)"),
         });
@@ -196,6 +215,20 @@ mod tests {
         assert_eq!(worth[MAX_TOLD - 1], Worth::TellingLast);
         assert!(worth[MAX_TOLD..].iter().all(|worth| *worth == Worth::Nothing));
         assert_eq!(refusals.summary(), "mkdir (2000 times)");
+    }
+
+    #[test]
+    fn numbers_without_a_name_are_counted_together_when_there_are_too_many() {
+        let mut refusals = Refusals::default();
+        for number in 0..100_000 {
+            let odd = Refused { abi: None, number, answer: Answer::Kill, decider: Decider::Architectures };
+            refusals.add(odd, process(1));
+        }
+        refusals.add(refused("mkdir"), process(1));
+        assert_eq!(refusals.counts.len(), MAX_UNNAMED + 1);
+        let summary = refusals.summary();
+        assert!(summary.starts_with("mkdir (once), number 0 (once), "), "{summary}");
+        assert!(summary.ends_with(", other numbers (99936 times)"), "{summary}");
     }
 
     #[test]

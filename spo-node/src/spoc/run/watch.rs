@@ -35,7 +35,7 @@ impl Watch<'_> {
     /// Watches until the command has ended and nobody is left under the filter, or `time` has passed since, or Ctrl-C.
     pub(super) fn until_the_end(&mut self, time: Duration) -> Result<Ended> {
         let ended = self.until_the_command_ended()?;
-        let deadline = Instant::now() + time;
+        let deadline = wait::deadline(time);
         while self.listener.is_some() {
             let woken = self.step(Some(deadline))?;
             if woken == Woken::Deadline || self.signals.next()?.is_some() {
