@@ -10,15 +10,13 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use spo_api::GROUP;
 use tokio::sync::mpsc;
 
 use super::decision::{Notice, Reason};
 use crate::watch::Kind;
 
 /// What the API server calls recordings.
-pub(super) const RECORDING: Kind =
-    Kind { group: GROUP, version: "v1", kind: "ProfileRecording", plural: "profilerecordings" };
+pub(super) const RECORDING: Kind = Kind::stored(spo_api::Kind::ProfileRecording);
 /// Who says so.
 const CONTROLLER: &str = "spo-recording-webhook";
 /// How many events wait to be written.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spo_api::ProfileKind;
 
 use super::super::Webhook;
-use super::super::decision::Verdict;
+use super::super::decision::{LAG, PATIENCE, Verdict};
 use super::super::fixture::{World, add_ephemeral, create, delete, patched, pod, push, update};
 use super::*;
 
@@ -340,4 +340,13 @@ fn what_is_no_pod_is_refused() {
     assert!(message.starts_with("the object of the request cannot be read: invalid type"), "{message}");
     request["object"] = Value::Null;
     assert_eq!(refused(request), (400, "the request has no object".to_owned()));
+}
+
+#[test]
+fn a_pod_with_more_containers_than_any_node_runs_is_refused() {
+    let mut huge = pod("nginx");
+    huge["spec"]["containers"] = json!(vec![json!({"name": "c", "image": "nginx"}); 1001]);
+    let verdict = World::new().decide(Webhook::Binding, create(&huge)).verdict;
+    let message = "a pod with 1001 containers is too large to be looked at; 1000 are possible".to_owned();
+    assert_eq!(verdict, Verdict::Refused { code: 400, message });
 }
