@@ -1,9 +1,8 @@
 //! The admission webhooks: what happens to pods and profiles on their way into the cluster.
 //!
 //! Each webhook is a pure function of the request, of what the watches have shown, and of the time: [`binding`], [`recording`],
-//! [`exec`], [`validation`]. This file is the shell around them: it finds the function by the path, lets a request wait for a moment where
-//! what it depends on has only just been made, and hands events to their writer. [`observed`] holds what the watches show,
-//! [`upkeep`] keeps it current.
+//! [`exec`], [`validation`]. This file is the shell around them: it lets a request wait for a moment where what it depends on has
+//! only just been made, and hands events to their writer. [`observed`] holds what the watches show, [`upkeep`] keeps it current.
 //!
 //! Connections, certificates and the bounds of bodies are the server's.
 

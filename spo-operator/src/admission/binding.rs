@@ -21,6 +21,7 @@ use super::review::{NoObject, Operation, Request};
 
 /// The image that stands for every image.
 const ANY_IMAGE: &str = "*";
+
 /// What to do with a pod. `now` is the time that `observed` goes by.
 pub(crate) fn decide(request: &Request<'_>, observed: &Observed, now: Duration) -> Decision {
     let whole = request.operation == Operation::Create && request.sub_resource.is_empty();
@@ -155,7 +156,16 @@ fn confine(subject: &Subject<'_>, usable: &[Usable<'_>]) -> (Patch, Vec<String>)
         let covered = any.is_some_and(|any| cover(subject, &any.confinement, &mut edit));
         for (place, container) in &subject.containers {
             let says = container_says(subject.pod, container, module);
-            let Some(binding) = last(&container.image).or(any.filter(|_| says || !covered)) else { continue };
+            let Some(binding) = last(&container.image).or(any) else { continue };
+            if module == Module::Seccomp && container.is_privileged() {
+                let (container, name) = (&container.name, binding.name);
+                warnings.push(format!(
+                    "container {container} is privileged: runtimes ignore the profile of ProfileBinding {name}"
+                ));
+            }
+            if covered && !says && binding.image == ANY_IMAGE {
+                continue; // it takes what its pod has
+            }
             if binding.confinement.is_of(subject.pod, container) {
                 continue;
             }

@@ -13,13 +13,13 @@ use super::pod::{Place, Pod};
 pub(crate) struct Edit<'a> {
     pod: &'a Pod,
     operations: Vec<PatchOperation>,
-    /// The objects that the operations so far have made.
-    made: BTreeSet<PointerBuf>,
+    /// What the operations so far have made or removed, and cannot again.
+    done: BTreeSet<PointerBuf>,
 }
 
 impl<'a> Edit<'a> {
     pub(crate) fn of(pod: &'a Pod) -> Self {
-        Self { pod, operations: Vec::new(), made: BTreeSet::new() }
+        Self { pod, operations: Vec::new(), done: BTreeSet::new() }
     }
 
     /// The patch that makes the changes.
@@ -36,7 +36,9 @@ impl<'a> Edit<'a> {
     /// Removes an annotation of the pod.
     pub(crate) fn remove_annotation(&mut self, key: &str) {
         let path = PointerBuf::from_tokens(["metadata", "annotations", key]);
-        self.operations.push(PatchOperation::Remove(RemoveOperation { path }));
+        if self.done.insert(path.clone()) {
+            self.operations.push(PatchOperation::Remove(RemoveOperation { path }));
+        }
     }
 
     /// Sets a field of a security context.
@@ -55,7 +57,7 @@ impl<'a> Edit<'a> {
 
     /// Sets a member of an object, which is made where it is not there.
     fn add_to(&mut self, mut object: PointerBuf, there: bool, member: &str, value: Value) {
-        if !there && self.made.insert(object.clone()) {
+        if !there && self.done.insert(object.clone()) {
             self.add(object.clone(), json!({}));
         }
         object.push_back(member);
@@ -123,6 +125,7 @@ mod tests {
         let pod = json!({"metadata": {"annotations": {"a/b~c": "1", "a~1b": "2"}}});
         let got = edited(pod, |edit| {
             edit.annotate("a/b~c", "3");
+            edit.remove_annotation("a~1b");
             edit.remove_annotation("a~1b");
             edit.annotate("~/", "4");
         });

@@ -29,6 +29,8 @@ const REMEMBERED_MAX: usize = 1024;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The API server takes longer notes for an error.
 const NOTE_MAX_BYTES: usize = 1024;
+/// The same for the instance.
+const INSTANCE_MAX_BYTES: usize = 128;
 
 /// Where requests leave what is to be told.
 #[derive(Debug, Clone)]
@@ -99,7 +101,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, instance: String, queue: Queue) -> Self {
+    pub(super) fn new(client: Client, mut instance: String, queue: Queue) -> Self {
+        instance.truncate(instance.floor_char_boundary(INSTANCE_MAX_BYTES));
         let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance) };
         Self { recorder: Recorder::new(client, reporter), queue }
     }

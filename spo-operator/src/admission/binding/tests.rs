@@ -320,6 +320,17 @@ fn an_ephemeral_container_takes_what_its_pod_has() {
     assert_eq!(world.decide(Webhook::Binding, add_ephemeral(&running, &debugged)), Decision::allowed());
 }
 
+#[rstest]
+#[case::exact("nginx")]
+#[case::star("*")]
+fn that_a_privileged_container_is_not_confined_by_seccomp_is_told(#[case] image: &str) {
+    let world = world(&["web"]).binding("b", SECCOMP, "web", image).binding("c", SELINUX, "web", image);
+    let mut privileged = pod("nginx");
+    privileged["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
+    let (_, warnings) = world.create(Webhook::Binding, &privileged);
+    assert_eq!(warnings, ["container main is privileged: runtimes ignore the profile of ProfileBinding b"]);
+}
+
 #[test]
 fn a_pod_for_windows_cannot_be_confined_and_is_let_pass() {
     let world = world(&["web"]).binding("b", SECCOMP, "web", "*");
