@@ -41,3 +41,11 @@ fn completions_name_the_commands() {
     let text = String::from_utf8(spo_operator(&["completions", "bash"]).stdout).unwrap();
     assert!(text.contains("manager"), "{text}");
 }
+
+#[test]
+fn without_a_certificate_converting_alone_says_which_flag_is_missing() {
+    let output = spo_operator(&["webhook", "--convert-only"]);
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("--cert-dir"), "{text}");
+}
