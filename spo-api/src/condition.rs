@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ProfileState;
+use crate::words::words;
 
 /// The type of the only condition.
 pub const READY: &str = "Ready";
@@ -39,38 +40,28 @@ pub struct Condition {
     pub observed_generation: Option<i64>,
 }
 
-/// Whether a condition holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the three words of metav1.ConditionStatus")]
-pub enum ConditionStatus {
-    True,
-    False,
-    Unknown,
+words! {
+    /// Whether a condition holds.
+    #[derive(Default)]
+    #[expect(missing_docs, reason = "the three words of metav1.ConditionStatus")]
+    pub enum ConditionStatus("a status of a condition") {
+        True = "True",
+        False = "False",
+        #[default]
+        Unknown = "Unknown",
+    }
 }
 
-/// The reasons of the condition `Ready`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is its own explanation")]
-pub enum Reason {
-    Available,
-    Unavailable,
-    Creating,
-    Deleting,
-    Pending,
-    Updating,
-}
-
-impl Reason {
-    /// The text of `reason`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Available => "Available",
-            Self::Unavailable => "Unavailable",
-            Self::Creating => "Creating",
-            Self::Deleting => "Deleting",
-            Self::Pending => "Pending",
-            Self::Updating => "Updating",
-        }
+words! {
+    /// The reasons of the condition `Ready`.
+    #[expect(missing_docs, reason = "each is its own explanation")]
+    pub enum Reason("a reason of the condition Ready") {
+        Available = "Available",
+        Unavailable = "Unavailable",
+        Creating = "Creating",
+        Deleting = "Deleting",
+        Pending = "Pending",
+        Updating = "Updating",
     }
 }
 

@@ -3,42 +3,89 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceConversion, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    ServiceReference, WebhookClientConfig, WebhookConversion,
 };
 use kube::CustomResourceExt;
 use serde_json::{Map, Value};
 
-use crate::labels;
+use crate::{Kind, labels};
 
-/// The definitions of all eight kinds, as an API server takes them.
+/// The namespace that the definitions name for the conversion webhook, if no other is asked for.
+pub const NAMESPACE: &str = "security-profiles-operator";
+/// The Service, in that namespace, of the conversion webhook.
+pub const CONVERSION_SERVICE: &str = "webhook-service";
+/// The path, at that Service, of the conversion webhook.
+pub const CONVERSION_PATH: &str = "/convert";
+
+/// The definitions of all eight kinds, as an API server takes them, for an operator in the namespace [`NAMESPACE`].
 ///
-/// Each has the version `v1`, served and stored. There is no conversion stanza: with one version nothing is to be
-/// converted.
+/// Each has the version `v1`, served and stored, and an older one, served. Between them converts a webhook, whose
+/// certificate authority has to be filled in by whoever installs the definitions.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let derived = [
-        crate::apparmor::v1::AppArmorProfile::crd(),
-        crate::binding::v1::ProfileBinding::crd(),
-        crate::recording::v1::ProfileRecording::crd(),
-        crate::raw_selinux::v1::RawSelinuxProfile::crd(),
-        crate::seccomp::v1::SeccompProfile::crd(),
-        crate::node_status::v1::SecurityProfileNodeStatus::crd(),
-        crate::daemon::v1::SecurityProfilesOperatorDaemon::crd(),
-        crate::selinux::v1::SelinuxProfile::crd(),
-    ];
-    derived.into_iter().map(finish).collect()
+    crds_for(NAMESPACE)
 }
 
-/// Adds what `kube` does not derive, and takes out what `schemars` adds to every root: its title.
-fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    crd.spec.names.list_kind = Some(format!("{}List", crd.spec.names.kind));
+/// The definitions of all eight kinds for an operator in `namespace`: that of the Service of the conversion webhook.
+pub fn crds_for(namespace: &str) -> Vec<CustomResourceDefinition> {
+    Kind::ALL.into_iter().map(|kind| crd(kind, namespace)).collect()
+}
+
+/// The definition of one kind, with all its versions, the stored one first.
+fn crd(kind: Kind, namespace: &str) -> CustomResourceDefinition {
+    let [mut crd, old] = derived(kind);
+    crd.spec.versions.extend(old.spec.versions);
+    crd.spec.names.list_kind = Some(format!("{kind}List"));
     crd.metadata.labels = Some(BTreeMap::from([(labels::APP.to_owned(), labels::APP_VALUE.to_owned())]));
+    crd.spec.conversion = Some(conversion(namespace));
     for version in &mut crd.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+            // `schemars` adds a title to every root.
             schema.title = None;
             spell_out_quantities(schema);
         }
     }
     crd
+}
+
+/// What `kube` derives for each version, in the order of [`Kind::versions`].
+fn derived(kind: Kind) -> [CustomResourceDefinition; 2] {
+    use crate::{apparmor, binding, daemon, node_status, raw_selinux, recording, seccomp, selinux};
+    fn both<V1: CustomResourceExt, Old: CustomResourceExt>() -> [CustomResourceDefinition; 2] {
+        [V1::crd(), Old::crd()]
+    }
+    match kind {
+        Kind::SeccompProfile => both::<seccomp::v1::SeccompProfile, seccomp::v1beta1::SeccompProfile>(),
+        Kind::SelinuxProfile => both::<selinux::v1::SelinuxProfile, selinux::v1alpha2::SelinuxProfile>(),
+        Kind::RawSelinuxProfile => {
+            both::<raw_selinux::v1::RawSelinuxProfile, raw_selinux::v1alpha2::RawSelinuxProfile>()
+        }
+        Kind::AppArmorProfile => both::<apparmor::v1::AppArmorProfile, apparmor::v1alpha1::AppArmorProfile>(),
+        Kind::ProfileBinding => both::<binding::v1::ProfileBinding, binding::v1alpha1::ProfileBinding>(),
+        Kind::ProfileRecording => both::<recording::v1::ProfileRecording, recording::v1alpha1::ProfileRecording>(),
+        Kind::SecurityProfileNodeStatus => {
+            both::<node_status::v1::SecurityProfileNodeStatus, node_status::v1alpha1::SecurityProfileNodeStatus>()
+        }
+        Kind::SecurityProfilesOperatorDaemon => {
+            both::<daemon::v1::SecurityProfilesOperatorDaemon, daemon::v1alpha1::SecurityProfilesOperatorDaemon>()
+        }
+    }
+}
+
+fn conversion(namespace: &str) -> CustomResourceConversion {
+    let service = ServiceReference {
+        name: CONVERSION_SERVICE.to_owned(),
+        namespace: namespace.to_owned(),
+        path: Some(CONVERSION_PATH.to_owned()),
+        port: None,
+    };
+    CustomResourceConversion {
+        strategy: "Webhook".to_owned(),
+        webhook: Some(WebhookConversion {
+            client_config: Some(WebhookClientConfig { service: Some(service), ca_bundle: None, url: None }),
+            conversion_review_versions: vec!["v1".to_owned()],
+        }),
+    }
 }
 
 /// Adds to each integer-or-string, at every depth, the alternatives that it implies. `kube` drops their types from what it

@@ -2,54 +2,49 @@
 
 use std::fmt;
 
-use crate::ProfileName;
+use crate::words::words;
+use crate::{Kind, ProfileName};
 
-/// The four kinds of profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ProfileKind {
-    /// `SeccompProfile`
-    Seccomp,
-    /// `SelinuxProfile`
-    Selinux,
-    /// `RawSelinuxProfile`
-    RawSelinux,
-    /// `AppArmorProfile`
-    AppArmor,
+words! {
+    /// The four kinds of profile.
+    #[derive(PartialOrd, Ord)]
+    pub enum ProfileKind("a kind of profile") {
+        /// `SeccompProfile`
+        Seccomp = "SeccompProfile",
+        /// `SelinuxProfile`
+        Selinux = "SelinuxProfile",
+        /// `RawSelinuxProfile`
+        RawSelinux = "RawSelinuxProfile",
+        /// `AppArmorProfile`
+        AppArmor = "AppArmorProfile",
+    }
 }
 
 impl ProfileKind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Seccomp, Self::Selinux, Self::RawSelinux, Self::AppArmor];
-
-    /// The kind of the Kubernetes object, as `kind` spells it.
-    pub const fn as_str(self) -> &'static str {
+    /// The kind among all eight.
+    pub const fn kind(self) -> Kind {
         match self {
-            Self::Seccomp => "SeccompProfile",
-            Self::Selinux => "SelinuxProfile",
-            Self::RawSelinux => "RawSelinuxProfile",
-            Self::AppArmor => "AppArmorProfile",
+            Self::Seccomp => Kind::SeccompProfile,
+            Self::Selinux => Kind::SelinuxProfile,
+            Self::RawSelinux => Kind::RawSelinuxProfile,
+            Self::AppArmor => Kind::AppArmorProfile,
         }
     }
 
     /// The name of the resource, as URLs and RBAC rules spell it.
     pub const fn plural(self) -> &'static str {
-        match self {
-            Self::Seccomp => "seccompprofiles",
-            Self::Selinux => "selinuxprofiles",
-            Self::RawSelinux => "rawselinuxprofiles",
-            Self::AppArmor => "apparmorprofiles",
-        }
+        self.kind().plural()
     }
 
     /// The profile kind that an object's `kind` names, if it is one.
     pub fn from_kind(kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == kind)
+        kind.parse().ok()
     }
 }
 
-impl fmt::Display for ProfileKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+impl From<ProfileKind> for Kind {
+    fn from(kind: ProfileKind) -> Self {
+        kind.kind()
     }
 }
 
@@ -73,15 +68,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kind_and_plural_are_those_of_the_types() {
-        use kube::Resource;
-        fn check<K: Resource<DynamicType = ()>>(kind: ProfileKind) {
-            assert_eq!((kind.as_str(), kind.plural()), (&*K::kind(&()), &*K::plural(&())));
+    fn a_kind_of_profile_is_one_of_the_kinds() {
+        for kind in ProfileKind::ALL {
+            assert_eq!((kind.as_str(), kind.plural()), (kind.kind().as_str(), kind.kind().plural()));
         }
-        check::<crate::seccomp::v1::SeccompProfile>(ProfileKind::Seccomp);
-        check::<crate::selinux::v1::SelinuxProfile>(ProfileKind::Selinux);
-        check::<crate::raw_selinux::v1::RawSelinuxProfile>(ProfileKind::RawSelinux);
-        check::<crate::apparmor::v1::AppArmorProfile>(ProfileKind::AppArmor);
     }
 
     #[test]

@@ -25,16 +25,20 @@ pub mod version;
 
 mod crds;
 mod key;
+mod kind;
 mod names;
 mod schema;
 mod state;
 mod violation;
+mod words;
 
-pub use crds::{crds, manifest};
+pub use crds::{CONVERSION_PATH, CONVERSION_SERVICE, NAMESPACE, crds, crds_for, manifest};
 pub use key::{ProfileKey, ProfileKind};
+pub use kind::{Kind, STORED_VERSION};
 pub use names::{InvalidName, ProfileName};
 pub use state::{AdminState, ProfileState, first_state, fold, is_reconcilable};
 pub use violation::{FieldPath, Violation};
+pub use words::UnknownWord;
 
 /// API group of every kind of this crate.
 pub const GROUP: &str = "security-profiles-operator.x-k8s.io";

@@ -3,12 +3,11 @@
 //! Their spelling is that of the OCI runtime specification, which took it from libseccomp:
 //! <https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#seccomp>.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::ProfileName;
+use crate::words::words;
 
 pub mod v1;
+pub mod v1beta1;
 
 /// The name of a profile's file, below the kubelet's seccomp folder and in it the folder `operator`.
 ///
@@ -23,125 +22,95 @@ pub fn localhost_profile(profile: &ProfileName) -> String {
     format!("operator/{}", file_name(profile))
 }
 
-/// What the kernel does with a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Action {
-    /// Kills the thread; the old name of [`Action::KillThread`].
-    #[serde(rename = "SCMP_ACT_KILL")]
-    Kill,
-    /// Kills the process.
-    #[serde(rename = "SCMP_ACT_KILL_PROCESS")]
-    KillProcess,
-    /// Kills the thread.
-    #[serde(rename = "SCMP_ACT_KILL_THREAD")]
-    KillThread,
-    /// Sends SIGSYS.
-    #[serde(rename = "SCMP_ACT_TRAP")]
-    Trap,
-    /// Refuses the call with `errnoRet`, EPERM by default.
-    #[serde(rename = "SCMP_ACT_ERRNO")]
-    Errno,
-    /// Tells a tracer, or refuses with ENOSYS where there is none.
-    #[serde(rename = "SCMP_ACT_TRACE")]
-    Trace,
-    /// Lets the call through.
-    #[serde(rename = "SCMP_ACT_ALLOW")]
-    Allow,
-    /// Lets the call through and writes an audit record.
-    #[serde(rename = "SCMP_ACT_LOG")]
-    Log,
-    /// Asks the listener at `listenerPath`.
-    #[serde(rename = "SCMP_ACT_NOTIFY")]
-    Notify,
+words! {
+    /// What the kernel does with a call. The default refuses it.
+    #[derive(Default, PartialOrd, Ord)]
+    pub enum Action("a seccomp action") {
+        /// Kills the thread; the old name of [`Action::KillThread`].
+        Kill = "SCMP_ACT_KILL",
+        /// Kills the process.
+        KillProcess = "SCMP_ACT_KILL_PROCESS",
+        /// Kills the thread.
+        KillThread = "SCMP_ACT_KILL_THREAD",
+        /// Sends SIGSYS.
+        Trap = "SCMP_ACT_TRAP",
+        /// Refuses the call with `errnoRet`, EPERM by default.
+        #[default]
+        Errno = "SCMP_ACT_ERRNO",
+        /// Tells a tracer, or refuses with ENOSYS where there is none.
+        Trace = "SCMP_ACT_TRACE",
+        /// Lets the call through.
+        Allow = "SCMP_ACT_ALLOW",
+        /// Lets the call through and writes an audit record.
+        Log = "SCMP_ACT_LOG",
+        /// Asks the listener at `listenerPath`.
+        Notify = "SCMP_ACT_NOTIFY",
+    }
 }
 
-/// How an argument is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Operator {
-    /// not equal
-    #[serde(rename = "SCMP_CMP_NE")]
-    NotEqual,
-    /// less than
-    #[serde(rename = "SCMP_CMP_LT")]
-    LessThan,
-    /// at most
-    #[serde(rename = "SCMP_CMP_LE")]
-    LessEqual,
-    /// equal
-    #[serde(rename = "SCMP_CMP_EQ")]
-    Equal,
-    /// at least
-    #[serde(rename = "SCMP_CMP_GE")]
-    GreaterEqual,
-    /// greater than
-    #[serde(rename = "SCMP_CMP_GT")]
-    GreaterThan,
-    /// `argument & value == valueTwo`
-    #[serde(rename = "SCMP_CMP_MASKED_EQ")]
-    MaskedEqual,
+words! {
+    /// How an argument is compared.
+    #[derive(Default, PartialOrd, Ord)]
+    pub enum Operator("a comparison of seccomp") {
+        /// not equal
+        NotEqual = "SCMP_CMP_NE",
+        /// less than
+        LessThan = "SCMP_CMP_LT",
+        /// at most
+        LessEqual = "SCMP_CMP_LE",
+        /// equal
+        #[default]
+        Equal = "SCMP_CMP_EQ",
+        /// at least
+        GreaterEqual = "SCMP_CMP_GE",
+        /// greater than
+        GreaterThan = "SCMP_CMP_GT",
+        /// `argument & value == valueTwo`
+        MaskedEqual = "SCMP_CMP_MASKED_EQ",
+    }
 }
 
-/// An architecture, or one of the ABIs of a machine; `SCMP_ARCH_NATIVE` is that of the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the names are those of the architectures")]
-pub enum Arch {
-    #[serde(rename = "SCMP_ARCH_NATIVE")]
-    Native,
-    #[serde(rename = "SCMP_ARCH_X86")]
-    X86,
-    #[serde(rename = "SCMP_ARCH_X86_64")]
-    X86_64,
-    #[serde(rename = "SCMP_ARCH_X32")]
-    X32,
-    #[serde(rename = "SCMP_ARCH_ARM")]
-    Arm,
-    #[serde(rename = "SCMP_ARCH_AARCH64")]
-    Aarch64,
-    #[serde(rename = "SCMP_ARCH_MIPS")]
-    Mips,
-    #[serde(rename = "SCMP_ARCH_MIPS64")]
-    Mips64,
-    #[serde(rename = "SCMP_ARCH_MIPS64N32")]
-    Mips64N32,
-    #[serde(rename = "SCMP_ARCH_MIPSEL")]
-    Mipsel,
-    #[serde(rename = "SCMP_ARCH_MIPSEL64")]
-    Mipsel64,
-    #[serde(rename = "SCMP_ARCH_MIPSEL64N32")]
-    Mipsel64N32,
-    #[serde(rename = "SCMP_ARCH_PPC")]
-    Ppc,
-    #[serde(rename = "SCMP_ARCH_PPC64")]
-    Ppc64,
-    #[serde(rename = "SCMP_ARCH_PPC64LE")]
-    Ppc64Le,
-    #[serde(rename = "SCMP_ARCH_S390")]
-    S390,
-    #[serde(rename = "SCMP_ARCH_S390X")]
-    S390x,
-    #[serde(rename = "SCMP_ARCH_PARISC")]
-    Parisc,
-    #[serde(rename = "SCMP_ARCH_PARISC64")]
-    Parisc64,
-    #[serde(rename = "SCMP_ARCH_RISCV64")]
-    Riscv64,
+words! {
+    /// An architecture, or one of the ABIs of a machine; `SCMP_ARCH_NATIVE` is that of the node.
+    #[derive(PartialOrd, Ord)]
+    #[expect(missing_docs, reason = "the names are those of the architectures")]
+    pub enum Arch("an architecture of seccomp") {
+        Native = "SCMP_ARCH_NATIVE",
+        X86 = "SCMP_ARCH_X86",
+        X86_64 = "SCMP_ARCH_X86_64",
+        X32 = "SCMP_ARCH_X32",
+        Arm = "SCMP_ARCH_ARM",
+        Aarch64 = "SCMP_ARCH_AARCH64",
+        Mips = "SCMP_ARCH_MIPS",
+        Mips64 = "SCMP_ARCH_MIPS64",
+        Mips64N32 = "SCMP_ARCH_MIPS64N32",
+        Mipsel = "SCMP_ARCH_MIPSEL",
+        Mipsel64 = "SCMP_ARCH_MIPSEL64",
+        Mipsel64N32 = "SCMP_ARCH_MIPSEL64N32",
+        Ppc = "SCMP_ARCH_PPC",
+        Ppc64 = "SCMP_ARCH_PPC64",
+        Ppc64Le = "SCMP_ARCH_PPC64LE",
+        S390 = "SCMP_ARCH_S390",
+        S390x = "SCMP_ARCH_S390X",
+        Parisc = "SCMP_ARCH_PARISC",
+        Parisc64 = "SCMP_ARCH_PARISC64",
+        Riscv64 = "SCMP_ARCH_RISCV64",
+    }
 }
 
-/// A flag of `seccomp(2)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Flag {
-    /// All threads of the process get the filter.
-    #[serde(rename = "SECCOMP_FILTER_FLAG_TSYNC")]
-    Tsync,
-    /// Refusals are logged too.
-    #[serde(rename = "SECCOMP_FILTER_FLAG_LOG")]
-    Log,
-    /// No mitigation of speculative store bypass.
-    #[serde(rename = "SECCOMP_FILTER_FLAG_SPEC_ALLOW")]
-    SpecAllow,
-    /// A call that waits for its listener can only be killed.
-    #[serde(rename = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")]
-    WaitKillableRecv,
+words! {
+    /// A flag of `seccomp(2)`.
+    #[derive(PartialOrd, Ord)]
+    pub enum Flag("a flag of seccomp(2)") {
+        /// All threads of the process get the filter.
+        Tsync = "SECCOMP_FILTER_FLAG_TSYNC",
+        /// Refusals are logged too.
+        Log = "SECCOMP_FILTER_FLAG_LOG",
+        /// No mitigation of speculative store bypass.
+        SpecAllow = "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+        /// A call that waits for its listener can only be killed.
+        WaitKillableRecv = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+    }
 }
 
 #[cfg(test)]

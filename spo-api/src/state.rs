@@ -2,30 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::labels;
+use crate::words::words;
 
-/// How far a profile has come, on a node (`SecurityProfileNodeStatus`) or over all of them (a profile's own status).
-///
-/// The order of the variants is that of the schema, not of the rank; see [`ProfileState::rank`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum ProfileState {
-    /// Recorded from one replica or container, and waiting to be merged. Not installed.
-    Partial,
-    /// Switched off by `spec.state`. Not installed.
-    Disabled,
-    /// Nothing was done yet.
-    Pending,
-    /// Being installed.
-    InProgress,
-    /// Installed and proven, for the current generation.
-    Installed,
-    /// The object is being deleted.
-    Terminating,
-    /// It could not be installed; the condition says why.
-    Error,
+words! {
+    /// How far a profile has come, on a node (`SecurityProfileNodeStatus`) or over all of them (a profile's own status).
+    ///
+    /// The order of the variants is that of the schema, not of the rank; see [`ProfileState::rank`].
+    pub enum ProfileState("a state of a profile") {
+        /// Recorded from one replica or container, and waiting to be merged. Not installed.
+        Partial = "Partial",
+        /// Switched off by `spec.state`. Not installed.
+        Disabled = "Disabled",
+        /// Nothing was done yet.
+        Pending = "Pending",
+        /// Being installed.
+        InProgress = "InProgress",
+        /// Installed and proven, for the current generation.
+        Installed = "Installed",
+        /// The object is being deleted.
+        Terminating = "Terminating",
+        /// It could not be installed; the condition says why.
+        Error = "Error",
+    }
 }
 
 impl ProfileState {
@@ -52,25 +51,6 @@ impl ProfileState {
             Self::Installed => 6,
         }
     }
-
-    /// The text of the schema and of the label `spo.x-k8s.io/profile-state`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Partial => "Partial",
-            Self::Disabled => "Disabled",
-            Self::Pending => "Pending",
-            Self::InProgress => "InProgress",
-            Self::Installed => "Installed",
-            Self::Terminating => "Terminating",
-            Self::Error => "Error",
-        }
-    }
-}
-
-impl std::fmt::Display for ProfileState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// The state of a profile over its nodes: the lowest of theirs, [`ProfileState::Installed`] if there is none.
@@ -78,14 +58,16 @@ pub fn fold(states: impl IntoIterator<Item = ProfileState>) -> ProfileState {
     states.into_iter().min_by_key(|state| state.rank()).unwrap_or(ProfileState::Installed)
 }
 
-/// `spec.state`: whether nodes install the profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-pub enum AdminState {
-    /// Nodes install it.
-    #[default]
-    Enabled,
-    /// Nodes keep the object and skip it.
-    Disabled,
+words! {
+    /// `spec.state`: whether nodes install the profile.
+    #[derive(Default)]
+    pub enum AdminState("a value of spec.state") {
+        /// Nodes install it.
+        #[default]
+        Enabled = "Enabled",
+        /// Nodes keep the object and skip it.
+        Disabled = "Disabled",
+    }
 }
 
 /// The state that a node starts from, by a profile's `spec.state` and its labels: [`ProfileState::Disabled`],

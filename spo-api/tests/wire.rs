@@ -1,28 +1,32 @@
 //! What goes over the wire: objects are read and written back as they were, whatever else they hold.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kube::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use spo_api::apparmor::v1::AppArmorProfile;
-use spo_api::binding::v1::ProfileBinding;
-use spo_api::daemon::v1::SecurityProfilesOperatorDaemon;
-use spo_api::node_status::v1::SecurityProfileNodeStatus;
-use spo_api::raw_selinux::v1::RawSelinuxProfile;
-use spo_api::recording::v1::ProfileRecording;
 use spo_api::seccomp::v1::SeccompProfile;
 use spo_api::selinux::v1::SelinuxProfile;
+use spo_api::{Kind, apparmor, binding, daemon, node_status, raw_selinux, recording, seccomp, selinux};
 
 #[test]
 fn every_kind_is_written_back_as_it_was_read() {
-    let examples = examples();
-    assert_eq!(examples.len(), 8);
-    for (name, object) in examples {
+    for (name, object) in examples() {
         assert_eq!(through_type(&object).unwrap(), object, "{name}");
     }
+}
+
+#[test]
+fn every_version_of_every_kind_has_an_example() {
+    let pair = |object: &Value| [&object["kind"], &object["apiVersion"]].map(|text| text.as_str().unwrap().to_owned());
+    let found: BTreeSet<_> = examples().iter().map(|(_, object)| pair(object)).collect();
+    let wanted = Kind::ALL
+        .into_iter()
+        .flat_map(|kind| kind.versions().map(|version| [kind.to_string(), format!("{}/{version}", spo_api::GROUP)]));
+    assert_eq!(found, wanted.collect());
 }
 
 #[test]
@@ -99,6 +103,33 @@ fn trap_enumerations_are_closed_for_readers_and_say_what_would_be_right() {
 }
 
 #[test]
+fn trap_old_versions_have_their_own_spelling_and_no_defaults_either() {
+    for (kind, spec) in [
+        ("ProfileRecording", json!({"kind": "SeccompProfile", "recorder": "Logs", "podSelector": {}})),
+        ("SecurityProfilesOperatorDaemon", json!({"enricher": {"logEnricherSource": "Auditd"}})),
+    ] {
+        let error = through_type(&old_object(kind, &spec)).unwrap_err().to_string();
+        assert!(error.contains("unknown variant"), "{kind}: {error}");
+    }
+    for (kind, spec) in [
+        ("SeccompProfile", json!({"defaultAction": "SCMP_ACT_LOG"})),
+        ("SelinuxProfile", json!({})),
+        ("ProfileRecording", json!({"kind": "SelinuxProfile", "recorder": "logs", "podSelector": {}})),
+        ("SecurityProfilesOperatorDaemon", json!({"selinux": {}, "security": {}, "webhook": {}})),
+    ] {
+        let object = old_object(kind, &spec);
+        assert_eq!(through_type(&object).unwrap(), object);
+    }
+}
+
+#[test]
+fn the_spelling_of_releases_before_1_0_is_read_as_todays() {
+    let spec = json!({"kind": "ApparmorProfile", "recorder": "Bpf", "podSelector": {}});
+    let written = through_type(&object("ProfileRecording", &spec)).unwrap();
+    assert_eq!(written["spec"]["kind"], "AppArmorProfile");
+}
+
+#[test]
 fn a_spec_may_be_missing_where_the_schema_does_not_require_it() {
     for kind in ["SelinuxProfile", "RawSelinuxProfile", "AppArmorProfile", "SecurityProfilesOperatorDaemon"] {
         let with_empty_spec = object(kind, &json!({}));
@@ -150,6 +181,13 @@ fn object(kind: &str, spec: &Value) -> Value {
     json!({"apiVersion": format!("{}/v1", spo_api::GROUP), "kind": kind, "metadata": {"name": "x"}, "spec": spec})
 }
 
+/// The same in the older version of its kind.
+fn old_object(kind: &str, spec: &Value) -> Value {
+    let mut old = object(kind, spec);
+    old["apiVersion"] = json!(format!("{}/{}", spo_api::GROUP, kind.parse::<Kind>().unwrap().old_version()));
+    old
+}
+
 /// Reads an object as the type of its kind, and writes that.
 fn through_type(object: &Value) -> serde_json::Result<Value> {
     fn through<K: Resource<DynamicType = ()> + DeserializeOwned + Serialize>(
@@ -158,20 +196,33 @@ fn through_type(object: &Value) -> serde_json::Result<Value> {
         assert_eq!((&object["apiVersion"], &object["kind"]), (&json!(K::api_version(&())), &json!(K::kind(&()))));
         serde_json::to_value(serde_json::from_value::<K>(object.clone())?)
     }
-    match object["kind"].as_str().unwrap() {
-        "SeccompProfile" => through::<SeccompProfile>(object),
-        "SelinuxProfile" => through::<SelinuxProfile>(object),
-        "RawSelinuxProfile" => through::<RawSelinuxProfile>(object),
-        "AppArmorProfile" => through::<AppArmorProfile>(object),
-        "ProfileBinding" => through::<ProfileBinding>(object),
-        "ProfileRecording" => through::<ProfileRecording>(object),
-        "SecurityProfileNodeStatus" => through::<SecurityProfileNodeStatus>(object),
-        "SecurityProfilesOperatorDaemon" => through::<SecurityProfilesOperatorDaemon>(object),
-        other => panic!("no kind of ours: {other}"),
+    let (_, version) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap();
+    match (object["kind"].as_str().unwrap(), version) {
+        ("SeccompProfile", "v1") => through::<seccomp::v1::SeccompProfile>(object),
+        ("SeccompProfile", "v1beta1") => through::<seccomp::v1beta1::SeccompProfile>(object),
+        ("SelinuxProfile", "v1") => through::<selinux::v1::SelinuxProfile>(object),
+        ("SelinuxProfile", "v1alpha2") => through::<selinux::v1alpha2::SelinuxProfile>(object),
+        ("RawSelinuxProfile", "v1") => through::<raw_selinux::v1::RawSelinuxProfile>(object),
+        ("RawSelinuxProfile", "v1alpha2") => through::<raw_selinux::v1alpha2::RawSelinuxProfile>(object),
+        ("AppArmorProfile", "v1") => through::<apparmor::v1::AppArmorProfile>(object),
+        ("AppArmorProfile", "v1alpha1") => through::<apparmor::v1alpha1::AppArmorProfile>(object),
+        ("ProfileBinding", "v1") => through::<binding::v1::ProfileBinding>(object),
+        ("ProfileBinding", "v1alpha1") => through::<binding::v1alpha1::ProfileBinding>(object),
+        ("ProfileRecording", "v1") => through::<recording::v1::ProfileRecording>(object),
+        ("ProfileRecording", "v1alpha1") => through::<recording::v1alpha1::ProfileRecording>(object),
+        ("SecurityProfileNodeStatus", "v1") => through::<node_status::v1::SecurityProfileNodeStatus>(object),
+        ("SecurityProfileNodeStatus", "v1alpha1") => {
+            through::<node_status::v1alpha1::SecurityProfileNodeStatus>(object)
+        }
+        ("SecurityProfilesOperatorDaemon", "v1") => through::<daemon::v1::SecurityProfilesOperatorDaemon>(object),
+        ("SecurityProfilesOperatorDaemon", "v1alpha1") => {
+            through::<daemon::v1alpha1::SecurityProfilesOperatorDaemon>(object)
+        }
+        other => panic!("no kind and version of ours: {other:?}"),
     }
 }
 
-/// One object of each kind with nearly every field, in tests/data/examples.
+/// One object of each kind in each version with nearly every field, in tests/data/examples.
 fn examples() -> Vec<(String, Value)> {
     objects_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/examples"))
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::schema::{map_by, set};
+use crate::words::words;
 use crate::{AdminState, ProfileState};
 
 /// An AppArmor profile: which files, networks and capabilities a container may use.
@@ -42,14 +43,16 @@ pub struct AppArmorProfileSpec {
 
 crate::schema::kind!(AppArmorProfile, spec optional: AppArmorProfileSpec);
 
-/// Whether what is not allowed is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-pub enum Mode {
-    /// It is refused.
-    #[default]
-    Enforce,
-    /// It is only logged.
-    Complain,
+words! {
+    /// Whether what is not allowed is refused.
+    #[derive(Default)]
+    pub enum Mode("a mode of an AppArmorProfile") {
+        /// It is refused.
+        #[default]
+        Enforce = "Enforce",
+        /// It is only logged.
+        Complain = "Complain",
+    }
 }
 
 /// What a program may do, in words that stand for several AppArmor rules each.

@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::set;
+use crate::words::words;
 
 /// A binding: containers of one image, in the namespace of the binding, get one profile.
-#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "security-profiles-operator.x-k8s.io",
     version = "v1",
@@ -17,7 +18,8 @@ use crate::schema::set;
     namespaced,
     status = "ProfileBindingStatus",
     schema = "manual",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    derive = "Default"
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileBindingSpec {
@@ -31,7 +33,7 @@ pub struct ProfileBindingSpec {
 crate::schema::kind!(ProfileBinding, spec required);
 
 /// A profile of the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileRef {
     /// Its kind.
@@ -41,13 +43,16 @@ pub struct ProfileRef {
     pub name: String,
 }
 
-/// The kinds of profile that can be bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the names are those of the kinds")]
-pub enum BoundKind {
-    SeccompProfile,
-    SelinuxProfile,
-    AppArmorProfile,
+words! {
+    /// The kinds of profile that can be bound.
+    #[derive(Default)]
+    #[expect(missing_docs, reason = "the names are those of the kinds")]
+    pub enum BoundKind("a kind of profile that can be bound") {
+        #[default]
+        SeccompProfile = "SeccompProfile",
+        SelinuxProfile = "SelinuxProfile",
+        AppArmorProfile = "AppArmorProfile",
+    }
 }
 
 /// What a ProfileBinding is used by.

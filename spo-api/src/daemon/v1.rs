@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 use crate::schema::{atomic, map_by, set};
 use crate::seccomp::Action;
+use crate::words::words;
 
 /// The configuration of the operator. There is one, called `spod`, in the namespace of the operator.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -153,14 +154,16 @@ pub struct Enricher {
     pub enable_bpf_recorder: Option<bool>,
 }
 
-/// Where audit records come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-pub enum LogEnricherSource {
-    /// The audit log.
-    #[default]
-    Auditd,
-    /// eBPF programs in the kernel.
-    Bpf,
+words! {
+    /// Where audit records come from.
+    #[derive(Default)]
+    pub enum LogEnricherSource("a source of audit records") {
+        /// The audit log.
+        #[default]
+        Auditd = "Auditd",
+        /// eBPF programs in the kernel.
+        Bpf = "Bpf",
+    }
 }
 
 /// How the JSON enricher writes.
@@ -203,7 +206,7 @@ pub struct Webhook {
 }
 
 /// What is changed in one webhook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookOptions {
     /// The name of the webhook: `binding.spo.io`, `recording.spo.io`, `execmetadata.spo.io` or
@@ -280,17 +283,20 @@ pub struct SecurityProfilesOperatorDaemonStatus {
     pub state: Option<DaemonState>,
 }
 
-/// How far the configuration has been put into effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum DaemonState {
-    /// Nothing was done yet.
-    Pending,
-    /// The daemon is being created.
-    Creating,
-    /// The daemon or a webhook is being changed.
-    Updating,
-    /// Every pod of the daemon runs with it.
-    Running,
-    /// Declared by the API, never written.
-    Error,
+words! {
+    /// How far the configuration has been put into effect.
+    #[derive(Default)]
+    pub enum DaemonState("a state of the configuration") {
+        /// Nothing was done yet.
+        #[default]
+        Pending = "Pending",
+        /// The daemon is being created.
+        Creating = "Creating",
+        /// The daemon or a webhook is being changed.
+        Updating = "Updating",
+        /// Every pod of the daemon runs with it.
+        Running = "Running",
+        /// Declared by the API, never written.
+        Error = "Error",
+    }
 }

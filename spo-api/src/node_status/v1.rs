@@ -13,7 +13,7 @@ use crate::schema::{atomic, map_by};
 pub const DENIALS_MAX: usize = 32;
 
 /// How far one profile has come on one node. The profile is the owner of the object.
-#[derive(CustomResource, Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "security-profiles-operator.x-k8s.io",
     version = "v1",
@@ -24,6 +24,7 @@ pub const DENIALS_MAX: usize = 32;
     status = "SecurityProfileNodeStatusStatus",
     schema = "manual",
     derive = "PartialEq",
+    derive = "Default",
     printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.status"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"Node","type":"string","jsonPath":".spec.nodeName","priority":10}"#

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::schema::{map_by, set};
+use crate::words::words;
 
 /// A recording: what the selected pods of its namespace do becomes profiles.
-#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "security-profiles-operator.x-k8s.io",
     version = "v1",
@@ -20,13 +21,14 @@ use crate::schema::{map_by, set};
     status = "ProfileRecordingStatus",
     schema = "manual",
     derive = "PartialEq",
+    derive = "Default",
     printcolumn = r#"{"name":"PodSelector","type":"string","jsonPath":".spec.podSelector","priority":10}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileRecordingSpec {
     /// The kind of profile to make.
     pub kind: RecordedKind,
-    /// What watches the pods. A SelinuxProfile needs `Logs`, an AppArmorProfile needs `Bpf`.
+    /// What watches the pods.
     pub recorder: Recorder,
     /// Whether the profiles of several replicas are made one when the recording is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,32 +49,42 @@ pub struct ProfileRecordingSpec {
 
 crate::schema::kind!(ProfileRecording, spec required);
 
-/// The kinds of profile that can be recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the names are those of the kinds")]
-pub enum RecordedKind {
-    SeccompProfile,
-    SelinuxProfile,
-    AppArmorProfile,
+words! {
+    /// The kinds of profile that can be recorded.
+    #[derive(Default)]
+    #[expect(missing_docs, reason = "the names are those of the kinds")]
+    pub enum RecordedKind("a kind of profile that can be recorded") {
+        #[default]
+        SeccompProfile = "SeccompProfile",
+        SelinuxProfile = "SelinuxProfile",
+        /// Releases before 1.0 spelt it with one capital less, and the reference operator's conversion left that so.
+        #[serde(alias = "ApparmorProfile")]
+        AppArmorProfile = "AppArmorProfile",
+    }
 }
 
-/// What watches the pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Recorder {
-    /// eBPF programs in the kernel.
-    Bpf,
-    /// The audit log.
-    Logs,
+words! {
+    /// What watches the pods.
+    #[derive(Default)]
+    pub enum Recorder("a recorder") {
+        /// eBPF programs in the kernel.
+        Bpf = "Bpf",
+        /// The audit log.
+        #[default]
+        Logs = "Logs",
+    }
 }
 
-/// What becomes of the profiles of several replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-pub enum MergeStrategy {
-    /// Each stays a profile of its own.
-    #[default]
-    None,
-    /// Those of one container become one profile.
-    Containers,
+words! {
+    /// What becomes of the profiles of several replicas.
+    #[derive(Default)]
+    pub enum MergeStrategy("a merge strategy") {
+        /// Each stays a profile of its own.
+        #[default]
+        None = "None",
+        /// Those of one container become one profile.
+        Containers = "Containers",
+    }
 }
 
 /// How a recording is going.

@@ -10,7 +10,7 @@ use crate::schema::{atomic, map_by, set};
 use crate::{AdminState, ProfileState};
 
 /// A seccomp profile: which system calls a container may make.
-#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "security-profiles-operator.x-k8s.io",
     version = "v1",
@@ -21,6 +21,7 @@ use crate::{AdminState, ProfileState};
     status = "SeccompProfileStatus",
     schema = "manual",
     derive = "PartialEq",
+    derive = "Default",
     printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.status"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"LocalhostProfile","type":"string","jsonPath":".status.localhostProfile","priority":10}"#
@@ -61,7 +62,7 @@ pub struct SeccompProfileSpec {
 crate::schema::kind!(SeccompProfile, spec required);
 
 /// One action for some system calls, if their arguments match.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Syscall {
     /// The names of the calls, as the kernel spells them.
@@ -80,7 +81,7 @@ pub struct Syscall {
 }
 
 /// A condition on one argument of a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Arg {
     /// Which argument, from 0 to 5.

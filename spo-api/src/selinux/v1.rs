@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::condition::Condition;
 use crate::schema::{atomic, map_by, set};
+use crate::words::words;
 use crate::{AdminState, ProfileState};
 
 /// Permissions by object class by label: `{"var_log_t": {"file": ["read", "open"]}}`. The label `@self` is the
@@ -50,18 +51,20 @@ pub struct SelinuxProfileSpec {
 
 crate::schema::kind!(SelinuxProfile, spec optional: SelinuxProfileSpec);
 
-/// Whether what is not allowed is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-pub enum Mode {
-    /// It is refused.
-    #[default]
-    Enforcing,
-    /// It is only logged.
-    Permissive,
+words! {
+    /// Whether what is not allowed is refused.
+    #[derive(Default)]
+    pub enum Mode("a mode of a SelinuxProfile") {
+        /// It is refused.
+        #[default]
+        Enforcing = "Enforcing",
+        /// It is only logged.
+        Permissive = "Permissive",
+    }
 }
 
 /// A policy that a profile builds on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyRef {
     /// Where it comes from.
@@ -73,14 +76,16 @@ pub struct PolicyRef {
     pub name: String,
 }
 
-/// Where an inherited policy comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-pub enum PolicyKind {
-    /// A template of the operator, which its configuration must allow.
-    #[default]
-    System,
-    /// Another SelinuxProfile.
-    SelinuxProfile,
+words! {
+    /// Where an inherited policy comes from.
+    #[derive(Default)]
+    pub enum PolicyKind("a kind of policy to inherit") {
+        /// A template of the operator, which its configuration must allow.
+        #[default]
+        System = "System",
+        /// Another SelinuxProfile.
+        SelinuxProfile = "SelinuxProfile",
+    }
 }
 
 /// How far a SelinuxProfile or a RawSelinuxProfile has come.
@@ -105,7 +110,7 @@ pub struct SelinuxProfileStatus {
 
 /// Reads `allow`, where a class map or a permission list that is `null` counts as an empty one: hand-written manifests
 /// and recorded profiles of older operators have them.
-fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Allow>, D::Error> {
+pub(super) fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Allow>, D::Error> {
     type Loose = BTreeMap<String, Option<BTreeMap<String, Option<Vec<String>>>>>;
     let loose = Option::<Loose>::deserialize(deserializer)?;
     let tighten = |classes: BTreeMap<String, Option<Vec<String>>>| {

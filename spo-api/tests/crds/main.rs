@@ -6,6 +6,7 @@ mod traps;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use diff::{Difference, differences};
 use serde_json::Value;
@@ -15,13 +16,34 @@ use serde_json::Value;
 /// The notation of a place is that of [`diff`]. `*` is every kind.
 const ALLOWED: &[(&str, &str)] = &[
     ("*", "metadata.annotations"),
-    ("*", "spec.conversion"),
-    ("*", "spec.versions[v1alpha1]"),
-    ("*", "spec.versions[v1alpha2]"),
-    ("*", "spec.versions[v1beta1]"),
+    ("AppArmorProfile", "v1alpha1:spec.complainMode"),
+    ("AppArmorProfile", "v1alpha1:spec.disabled"),
     ("ProfileRecording", "v1:status.conditions"),
+    ("RawSelinuxProfile", "v1alpha2:spec.disabled"),
+    ("SeccompProfile", "v1beta1:spec.disabled"),
     ("SecurityProfileNodeStatus", "v1:status.conditions"),
     ("SecurityProfileNodeStatus", "v1:status.denials"),
+    ("SecurityProfileNodeStatus", "v1alpha1:nodeName"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.affinity"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.allowedSeccompActions"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.allowedSyscalls"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.disableOciArtifactSignatureVerification"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.enableBpfRecorder"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.enableJsonEnricher"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.enableLogEnricher"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.enableSelinux"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.jsonEnricherFilters"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.jsonEnricherOptions"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.logEnricherFilters"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.logEnricherSource"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.priorityClassName"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.selinuxOptions"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.selinuxTypeTag"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.staticWebhookConfig"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.tolerations"),
+    ("SecurityProfilesOperatorDaemon", "v1alpha1:spec.webhookOptions"),
+    ("SelinuxProfile", "v1alpha2:spec.disabled"),
+    ("SelinuxProfile", "v1alpha2:spec.permissive"),
 ];
 
 #[test]
@@ -79,6 +101,34 @@ fn the_stored_copy_is_the_reference_without_prose() {
 }
 
 #[test]
+fn w_op_8_the_conversion_webhook_is_looked_for_in_the_namespace_of_the_operator() {
+    let service = |crd: &Value| crd["spec"]["conversion"]["webhook"]["clientConfig"]["service"].clone();
+    for (usual, moved) in generated().iter().zip(spo_api::crds_for("profiles")) {
+        let moved = spo_api::manifest(&moved).unwrap();
+        assert_eq!(service(&moved)["namespace"], "profiles");
+        let places: Vec<_> = differences(&without_prose(moved), usual).into_iter().map(|found| found.place).collect();
+        assert_eq!(places, ["spec.conversion.webhook.clientConfig.service.namespace"]);
+    }
+}
+
+/// What a release before 1.0 wrote is handed to conversion as it was written, and nothing is made up beside it.
+#[test]
+fn fields_of_releases_before_1_0_have_neither_defaults_nor_bounds() {
+    const RULES: [&str; 8] =
+        ["default", "enum", "pattern", "minimum", "minLength", "maxLength", "minItems", "maxItems"];
+    for (kind, place) in ALLOWED.iter().filter(|(_, place)| !place.starts_with("v1:") && place.contains(':')) {
+        let crd = generated().into_iter().find(|crd| kind_of(crd) == *kind).unwrap();
+        let mut schema = &crd["spec"]["versions"][1]["schema"]["openAPIV3Schema"];
+        for field in place.split_once(':').unwrap().1.split('.') {
+            schema = &schema["properties"][field];
+        }
+        assert!(schema.is_object(), "{kind} {place}");
+        let found = RULES.iter().find(|rule| schema.get(**rule).is_some() || schema["items"].get(**rule).is_some());
+        assert_eq!(found, None, "{kind} {place}");
+    }
+}
+
+#[test]
 fn a_kind_that_is_asked_alone_gives_the_same_schema() {
     use kube::CustomResourceExt;
     let mut alone = spo_api::manifest(&spo_api::seccomp::v1::SeccompProfile::crd()).unwrap();
@@ -116,12 +166,14 @@ fn without_descriptions(value: &mut Value, in_properties: bool) {
 
 /// Ours, as they are written to deploy/crds.
 fn generated() -> Vec<Value> {
-    let plain = |crd| {
-        let mut crd = spo_api::manifest(crd).unwrap();
-        without_descriptions(&mut crd, false);
-        crd
-    };
-    spo_api::crds().iter().map(plain).collect()
+    static CRDS: LazyLock<Vec<Value>> =
+        LazyLock::new(|| spo_api::crds().iter().map(|crd| without_prose(spo_api::manifest(crd).unwrap())).collect());
+    CRDS.clone()
+}
+
+fn without_prose(mut crd: Value) -> Value {
+    without_descriptions(&mut crd, false);
+    crd
 }
 
 fn schema_of(crd: &mut Value) -> &mut Value {

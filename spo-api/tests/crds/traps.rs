@@ -59,7 +59,7 @@ fn field(kind: &str, path: &str) -> Value {
     schema
 }
 
-/// Calls `check` with each schema at every depth of every kind.
+/// Calls `check` with each schema at every depth of every version of every kind.
 fn for_each_schema(check: impl Fn(&str, &Value)) {
     fn walk(place: &str, schema: &Value, check: &dyn Fn(&str, &Value)) {
         check(place, schema);
@@ -73,6 +73,9 @@ fn for_each_schema(check: impl Fn(&str, &Value)) {
         }
     }
     for crd in super::generated() {
-        walk(super::kind_of(&crd), &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], &check);
+        for version in crd["spec"]["versions"].as_array().unwrap() {
+            let place = format!("{} {}", super::kind_of(&crd), version["name"]);
+            walk(&place, &version["schema"]["openAPIV3Schema"], &check);
+        }
     }
 }

@@ -1,0 +1,85 @@
+//! ProfileRecording, version `v1alpha1`: two enumerations are spelt otherwise than in `v1`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::v1::RecordedKind;
+use crate::schema::set;
+use crate::words::words;
+
+/// A recording: what the selected pods of its namespace do becomes profiles.
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "security-profiles-operator.x-k8s.io",
+    version = "v1alpha1",
+    kind = "ProfileRecording",
+    doc = "A recording: what the selected pods of its namespace do becomes profiles.",
+    plural = "profilerecordings",
+    namespaced,
+    status = "ProfileRecordingStatus",
+    schema = "manual",
+    storage = false,
+    derive = "PartialEq",
+    derive = "Default",
+    printcolumn = r#"{"name":"PodSelector","type":"string","jsonPath":".spec.podSelector","priority":10}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileRecordingSpec {
+    /// The kind of profile to make.
+    pub kind: RecordedKind,
+    /// What watches the pods.
+    pub recorder: Recorder,
+    /// Whether the profiles of several replicas are made one when the recording is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "none"))]
+    pub merge_strategy: Option<MergeStrategy>,
+    /// The pods to record; `{}` is every pod of the namespace.
+    #[schemars(schema_with = "crate::schema::kubernetes::label_selector")]
+    pub pod_selector: LabelSelector,
+    /// The containers to record; all of a pod if the list is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = set)]
+    pub containers: Option<Vec<String>>,
+    /// Whether the profiles are made with `state: Disabled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub disable_profile_after_recording: Option<bool>,
+}
+
+crate::schema::kind!(ProfileRecording, spec required);
+
+words! {
+    /// What watches the pods.
+    #[derive(Default)]
+    pub enum Recorder("a recorder") {
+        /// eBPF programs in the kernel.
+        Bpf = "bpf",
+        /// The audit log.
+        #[default]
+        Logs = "logs",
+    }
+}
+
+words! {
+    /// What becomes of the profiles of several replicas.
+    #[derive(Default)]
+    pub enum MergeStrategy("a merge strategy") {
+        /// Each stays a profile of its own.
+        #[default]
+        None = "none",
+        /// Those of one container become one profile.
+        Containers = "containers",
+    }
+}
+
+/// How a recording is going.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileRecordingStatus {
+    /// The pods that are being recorded, by name, without their namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = set)]
+    pub active_workloads: Option<Vec<String>>,
+}
