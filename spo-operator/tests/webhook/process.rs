@@ -1,5 +1,6 @@
 //! The program, with a folder of certificates.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -80,8 +81,11 @@ impl Webhook {
         for name in ["KUBECONFIG", "OPERATOR_NAMESPACE", "POD_NAME", "SPO_VERBOSITY", "RUST_LOG"] {
             command.env_remove(name);
         }
-        command.args(["webhook", "--convert-only", "--health-port", "0", "--port", &port.to_string(), "--cert-dir"]);
-        command.arg(certificates).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.args(["webhook", "--convert-only", "--port", &port.to_string()]);
+        if !words.contains(&"--health-port") {
+            command.args(["--health-port", "0"]);
+        }
+        command.arg("--cert-dir").arg(certificates).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let webhook = Self { child: command.spawn().unwrap(), port, folder, authority };
         webhook.wait_for("the port to be open", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         webhook
@@ -114,6 +118,21 @@ impl Webhook {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1024
+    }
+
+    /// The ports that it listens on.
+    pub(crate) fn listening(&self) -> BTreeSet<u16> {
+        let process = Path::new("/proc").join(self.child.id().to_string());
+        let files = std::fs::read_dir(process.join("fd")).unwrap();
+        let own: BTreeSet<String> = files
+            .filter_map(|file| std::fs::read_link(file.unwrap().path()).ok())
+            .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+            .collect();
+        let tables =
+            ["net/tcp", "net/tcp6"].map(|table| std::fs::read_to_string(process.join(table)).unwrap_or_default());
+        let rows = tables.iter().flat_map(|table| table.lines()).map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let listening = rows.filter(|row| row.len() > 9 && row[3] == "0A" && own.contains(row[9]));
+        listening.map(|row| u16::from_str_radix(row[1].rsplit(':').next().unwrap(), 16).unwrap()).collect()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -5,7 +5,7 @@ use rustls::ProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
 use crate::client::{Offer, connect, converts, post, review, try_connect};
-use crate::process::Webhook;
+use crate::process::{Webhook, free_port};
 
 #[test]
 fn c7_http_1_1_is_negotiated_also_by_clients_that_would_rather_have_2() {
@@ -50,4 +50,13 @@ fn one_connection_carries_many_requests() {
     for count in [1, 3, 0, 40] {
         assert_eq!(post(&mut connection, "/convert", &review(count, 2000)).status, 200);
     }
+}
+
+#[test]
+fn w_x_22_no_port_is_opened_but_those_that_flags_name() {
+    let webhook = Webhook::start();
+    assert_eq!(webhook.listening(), [webhook.port].into());
+    let health = free_port();
+    let webhook = Webhook::with(&["--health-port", &health.to_string()]);
+    assert_eq!(webhook.listening(), [webhook.port, health].into());
 }

@@ -32,7 +32,7 @@ pub(crate) fn daemon_through(server: &Server, port: Option<u16>) -> Process {
 /// Starts `spo-operator manager` as the service account that its pods have.
 pub(crate) fn manager(server: &Server) -> Process {
     let mut command = program("spo-operator");
-    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", "0"]);
+    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", "0", "--port", "0"]);
     start(command, &server.kubeconfig(NAMESPACE, None), server.dir().join("manager.log"))
 }
 
