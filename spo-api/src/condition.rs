@@ -1,8 +1,9 @@
 //! Conditions of profiles, and the one type of them that is used: `Ready`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::ProfileState;
 use crate::words::words;
@@ -15,6 +16,7 @@ const MESSAGE_MAX: usize = 32768;
 /// One aspect of an object's state, with the bounds of `metav1.Condition`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = require_message)]
 pub struct Condition {
     /// Which aspect.
     #[schemars(
@@ -30,6 +32,7 @@ pub struct Condition {
     #[schemars(length(min = 1, max = 1024), regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"))]
     pub reason: String,
     /// Why, as text for people; may be empty, must be there.
+    #[serde(default)]
     #[schemars(length(max = MESSAGE_MAX))]
     pub message: String,
     /// When `status`, `reason` or `message` last changed.
@@ -119,6 +122,16 @@ pub fn set_condition(conditions: &mut Vec<Condition>, new: Condition) -> bool {
             conditions.push(new);
             true
         }
+    }
+}
+
+/// A message that is missing is read as an empty one, because releases before 1.0 left it out. It may not be written so.
+fn require_message(schema: &mut Schema) {
+    if let Some(message) = schema.get_mut("properties").and_then(|fields| fields.get_mut("message")) {
+        message.as_object_mut().map(|message| message.remove("default"));
+    }
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.push("message".into());
     }
 }
 

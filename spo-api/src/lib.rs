@@ -27,16 +27,23 @@ mod crds;
 mod key;
 mod kind;
 mod names;
+mod parsed;
+mod paths;
+mod profile;
 mod schema;
 mod state;
+mod validate;
 mod violation;
 mod words;
 
 pub use crds::{CONVERSION_PATH, CONVERSION_SERVICE, NAMESPACE, crds, crds_for, manifest};
 pub use key::{ProfileKey, ProfileKind};
 pub use kind::{Kind, STORED_VERSION};
-pub use names::{InvalidName, ProfileName};
+pub use names::{ConfigMapName, DnsLabel, InvalidName, ProfileName, SyscallName};
+pub use paths::{HostProcPath, InvalidPath, LISTENER_DIR, ListenerPath};
+pub use profile::SecurityProfile;
 pub use state::{AdminState, ProfileState, first_state, fold, is_reconcilable};
+pub use validate::Validate;
 pub use violation::{FieldPath, Violation};
 pub use words::UnknownWord;
 

@@ -81,6 +81,9 @@ fn the_alternative_to_null(schema: &Schema) -> Option<serde_json::Map<String, Va
     }
 }
 
+/// The names of most objects of Kubernetes.
+pub(crate) const DNS_SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
 /// A list of different items, of which several writers may own some each.
 pub(crate) fn set(schema: &mut Schema) {
     schema.insert("x-kubernetes-list-type".into(), "set".into());

@@ -94,7 +94,7 @@ fn trap_enumerations_are_closed_for_readers_and_say_what_would_be_right() {
         ("SelinuxProfile", json!({"mode": "permissive"})),
         ("AppArmorProfile", json!({"state": "disabled"})),
         ("ProfileRecording", json!({"kind": "SeccompProfile", "recorder": "logs", "podSelector": {}})),
-        ("ProfileBinding", json!({"image": "x", "profileRef": {"kind": "RawSelinuxProfile", "name": "x"}})),
+        ("ProfileBinding", json!({"image": "x", "profileRef": {"kind": "Pod", "name": "x"}})),
         ("SecurityProfilesOperatorDaemon", json!({"enricher": {"logEnricherSource": "auditd"}})),
     ] {
         let error = through_type(&object(kind, &spec)).unwrap_err().to_string();
@@ -120,6 +120,14 @@ fn trap_old_versions_have_their_own_spelling_and_no_defaults_either() {
         let object = old_object(kind, &spec);
         assert_eq!(through_type(&object).unwrap(), object);
     }
+}
+
+#[test]
+fn a_condition_of_a_release_before_1_0_has_an_empty_message() {
+    let (_, mut profile) = examples().into_iter().find(|(name, _)| name == "seccompprofile.yaml").unwrap();
+    let written = profile.clone();
+    profile.pointer_mut("/status/conditions/0").unwrap().as_object_mut().unwrap().remove("message");
+    assert_eq!(through_type(&profile).unwrap(), written);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What can be wrong with an object or with a whole review.
 
-use spo_api::{FieldPath, GROUP};
+use spo_api::{FieldPath, GROUP, Kind};
 
 use crate::node::cut;
 use crate::version::Version;
@@ -39,8 +39,13 @@ pub enum Reason {
     #[error("kind is {0:?}, and must be one of the kinds of {GROUP}; of a list, convert the items")]
     UnknownKind(String),
     /// There is no such version of the kind.
-    #[error("there is no {0} of this kind; it has {old} and v1", old = .1)]
-    NoSuchVersion(Version, Version),
+    #[error("there is no {version} of this kind; it has {}", .kind.versions().join(" and "))]
+    NoSuchVersion {
+        /// The version that the object is in, or that is wanted.
+        version: Version,
+        /// The kind of the object.
+        kind: Kind,
+    },
     /// It is in the wanted version already.
     #[error("it is in {0} already; ask for the other version")]
     SameVersion(Version),

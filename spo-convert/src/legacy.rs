@@ -102,11 +102,9 @@ fn read_flag(object: &mut Node<'_>, flag: Steps) -> Result<bool, Reason> {
     match object.take(flag) {
         None | Some(Node::Null) => Ok(false),
         Some(Node::Bool(value)) => Ok(value),
-        Some(other) => Err(Reason::WrongType {
-            path: place(flag),
-            expected: "true or false",
-            found: other.described(),
-        }),
+        Some(other) => {
+            Err(Reason::WrongType { path: place(flag), expected: "true or false", found: other.described() })
+        }
     }
 }
 

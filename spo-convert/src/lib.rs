@@ -30,9 +30,11 @@ mod review;
 mod shape;
 mod stash;
 mod time;
+mod typed;
 mod version;
 
 pub use error::{BadReview, Error, Reason};
 pub use object::convert;
 pub use review::{ConversionReview, Outcome, Request, Response, review, review_bytes};
+pub use typed::{Old, from_v1, to_v1};
 pub use version::{UnknownVersion, Version};

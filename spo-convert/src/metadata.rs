@@ -38,12 +38,6 @@ impl<'a> Metadata<'a> {
         Ok(metadata)
     }
 
-    /// The name of the object, if it has one.
-    pub(crate) fn name(&self) -> Option<String> {
-        let (_, raw) = self.fields.iter().find(|(name, _)| name == "name")?;
-        serde_json::from_str(raw).ok()
-    }
-
     /// The text of the annotation of conversion.
     pub(crate) fn stash(&self) -> Option<String> {
         let (_, raw) = self.annotations.iter().find(|(key, _)| key == labels::CONVERSION)?;
@@ -85,6 +79,12 @@ impl<'a> Metadata<'a> {
         out.push(b'}');
         Ok(())
     }
+}
+
+/// The name in some metadata, if there is one, whatever else is in there.
+pub(crate) fn name(raw: &str) -> Option<String> {
+    let fields = entries(raw, &FieldPath::new("metadata")).ok()?;
+    fields.iter().find(|(name, _)| name == "name").and_then(|(_, raw)| serde_json::from_str(raw).ok())
 }
 
 /// Writes a field of an object, behind others or as the first.

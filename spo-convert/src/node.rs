@@ -214,7 +214,10 @@ fn repeated<'n, V>(entries: &'n [(Cow<'_, str>, V)]) -> Option<&'n str> {
     let mut names = entries.iter().map(|(name, _)| name.as_ref());
     if entries.len() <= 16 {
         let before = |index: usize| entries[..index].iter().map(|(name, _)| name.as_ref());
-        return names.enumerate().find(|(index, name)| before(*index).any(|other| other == *name)).map(|(_, name)| name);
+        return names
+            .enumerate()
+            .find(|(index, name)| before(*index).any(|other| other == *name))
+            .map(|(_, name)| name);
     }
     let mut seen = HashSet::with_capacity(entries.len());
     names.find(|name| !seen.insert(*name))

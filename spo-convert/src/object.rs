@@ -1,12 +1,12 @@
 //! One object from one version to the other.
 
 use serde_json::value::RawValue;
-use spo_api::{FieldPath, GROUP};
+use spo_api::{FieldPath, GROUP, Kind, UnknownWord};
 
 use crate::error::{Error, Reason};
 use crate::kinds::{self, Table};
 use crate::legacy;
-use crate::metadata::{Metadata, entries, write_field, write_name};
+use crate::metadata::{self, Metadata, entries, write_field, write_name};
 use crate::node::{Entry, Node, cut};
 use crate::pass::{self, Toward};
 use crate::stash;
@@ -33,15 +33,15 @@ use crate::version::Version;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn convert(object: &[u8], to: Version) -> Result<Vec<u8>, Error> {
-    let raw: &RawValue = serde_json::from_slice(object)
-        .map_err(|error| Error { object: UNNAMED.to_owned(), reason: error.into() })?;
+    let raw: &RawValue =
+        serde_json::from_slice(object).map_err(|error| Error { object: UNNAMED.to_owned(), reason: error.into() })?;
     let mut out = Vec::with_capacity(object.len() + 128);
     convert_into(&mut out, raw.get(), Some(to), to.as_str())?;
     Ok(out)
 }
 
 /// An object of which not even the kind is known.
-const UNNAMED: &str = "the object";
+pub(crate) const UNNAMED: &str = "the object";
 
 /// Converts one object, and writes it behind what is there. `wanted` is what `to` was read from.
 pub(crate) fn convert_into(out: &mut Vec<u8>, raw: &str, to: Option<Version>, wanted: &str) -> Result<(), Error> {
@@ -65,14 +65,14 @@ fn read<'a>(raw: &'a str, to: Option<Version>, wanted: &str, named: &mut String)
     let field = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, raw)| *raw);
     let kind = text(field("kind"), "kind")?;
     let api_version = text(field("apiVersion"), "apiVersion")?;
-    let metadata = field("metadata").map_or_else(|| Ok(Metadata::default()), Metadata::read);
-    if let Some(name) = metadata.as_ref().ok().and_then(Metadata::name) {
+    let metadata = field("metadata").unwrap_or("{}");
+    if let Some(name) = metadata::name(metadata) {
         *named = format!("{} {:?}", cut(&kind), cut(&name));
     } else if !kind.is_empty() {
         *named = format!("{} without a name", cut(&kind));
     }
     let from = Version::of(&api_version).ok_or_else(|| Reason::other_api("apiVersion", &api_version))?;
-    let table = kinds::table(&kind).ok_or_else(|| Reason::UnknownKind(cut(&kind).to_owned()))?;
+    let table = kinds::table(kind.parse().or_else(|_: UnknownWord| Err(Reason::UnknownKind(cut(&kind).to_owned())))?);
     let to = to.ok_or_else(|| Reason::other_api("the wanted version", wanted))?;
     table.check_pair(from, to)?;
     let mut body = Vec::with_capacity(2);
@@ -83,7 +83,7 @@ fn read<'a>(raw: &'a str, to: Option<Version>, wanted: &str, named: &mut String)
             body.push((name.clone(), node));
         }
     }
-    Ok(Object { table, to, metadata: metadata?, body })
+    Ok(Object { table, to, metadata: Metadata::read(metadata)?, body })
 }
 
 /// A text at the root of an object; one that is missing is empty.
@@ -109,7 +109,7 @@ impl Object<'_> {
             stash::restore(table.fields, &mut body, aside);
             metadata.remove_stash();
         }
-        write(out, table.name, Version::V1, &metadata, &body)
+        write(out, table.kind, Version::V1, &metadata, &body)
     }
 
     fn write_old(self, out: &mut Vec<u8>) -> Result<(), Reason> {
@@ -126,7 +126,7 @@ impl Object<'_> {
             }
             None => {}
         }
-        write(out, table.name, to, &metadata, &fields_of(passed.node))
+        write(out, table.kind, to, &metadata, &fields_of(passed.node))
     }
 }
 
@@ -139,7 +139,7 @@ fn fields_of(node: Node<'_>) -> Vec<Entry<'_>> {
 
 fn write(
     out: &mut Vec<u8>,
-    kind: &str,
+    kind: Kind,
     version: Version,
     metadata: &Metadata<'_>,
     body: &[Entry<'_>],

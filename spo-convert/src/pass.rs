@@ -57,12 +57,7 @@ impl Toward {
         }
     }
 
-    fn list<'a>(
-        self,
-        of: &'static Shape,
-        mut items: Vec<Node<'a>>,
-        place: &Place<'_>,
-    ) -> Result<Passed<'a>, Reason> {
+    fn list<'a>(self, of: &'static Shape, mut items: Vec<Node<'a>>, place: &Place<'_>) -> Result<Passed<'a>, Reason> {
         let mut aside = Vec::new();
         for (index, item) in items.iter_mut().enumerate() {
             let passed = self.value(of, mem::replace(item, Node::Null), &Place::Item(place, index))?;
@@ -93,12 +88,7 @@ impl Toward {
     }
 
     /// `null` in place of an inner map is an empty one; in place of anything else it stays.
-    fn map<'a>(
-        self,
-        of: &'static Shape,
-        mut entries: Vec<Entry<'a>>,
-        place: &Place<'_>,
-    ) -> Result<Passed<'a>, Reason> {
+    fn map<'a>(self, of: &'static Shape, mut entries: Vec<Entry<'a>>, place: &Place<'_>) -> Result<Passed<'a>, Reason> {
         for (key, value) in &mut entries {
             *value = match (of, mem::replace(value, Node::Null)) {
                 (Shape::Map(_), Node::Null) => Node::Object(Vec::new()),
@@ -115,7 +105,8 @@ impl Toward {
         entries: Vec<Entry<'a>>,
         place: &Place<'_>,
     ) -> Result<Passed<'a>, Reason> {
-        let mut done = Fields { toward: self, written: Vec::with_capacity(entries.len()), aside: Vec::new(), given: false };
+        let mut done =
+            Fields { toward: self, written: Vec::with_capacity(entries.len()), aside: Vec::new(), given: false };
         let mut seen = 0_u64;
         for (name, node) in entries {
             if node == Node::Null {
@@ -149,7 +140,13 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// A field that was given.
-    fn add(&mut self, field: &'static Field, name: Cow<'a, str>, node: Node<'a>, place: &Place<'_>) -> Result<(), Reason> {
+    fn add(
+        &mut self,
+        field: &'static Field,
+        name: Cow<'a, str>,
+        node: Node<'a>,
+        place: &Place<'_>,
+    ) -> Result<(), Reason> {
         let here = Place::Field(place, field.name);
         if field.only_v1 {
             check(&field.shape, &node, &here)?;

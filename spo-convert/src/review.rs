@@ -4,7 +4,11 @@
 //! at, so that a review of a thousand objects takes the memory of its body, of the answer and of one object.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -27,7 +31,7 @@ pub struct ConversionReview<'a> {
     #[serde(borrow, default, deserialize_with = "or_default", skip_serializing_if = "str::is_empty")]
     pub kind: Cow<'a, str>,
     /// What is asked.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "some_object", skip_serializing_if = "Option::is_none")]
     pub request: Option<Request<'a>>,
     /// What is answered. A request has none, and whatever it says here is not looked at.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
@@ -97,13 +101,40 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Reads an object or `null`. By itself, a derived reader takes a list of values for an object too.
+fn some_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct SomeObject<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for SomeObject<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+    deserializer.deserialize_any(SomeObject(PhantomData))
+}
+
+/// A whole body.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Whole<'a>(#[serde(borrow, deserialize_with = "some_object")] Option<ConversionReview<'a>>);
+
 impl<'a> ConversionReview<'a> {
     /// Reads the body of a request.
     ///
     /// # Errors
     /// It is no review, or has no request.
     pub fn read(body: &'a [u8]) -> Result<Self, BadReview> {
-        let review: Self = serde_json::from_slice(body).map_err(BadReview::Unreadable)?;
+        let Whole(review) = serde_json::from_slice(body).map_err(BadReview::Unreadable)?;
+        let review = review.unwrap_or_default();
         let is_review = ["ConversionReview", ""].contains(&&*review.kind)
             && (review.api_version.is_empty() || review.api_version.starts_with(REVIEW_GROUP));
         if !is_review {

@@ -93,12 +93,7 @@ pub(crate) fn restore<'a>(fields: &'static [Field], object: &mut Vec<Entry<'a>>,
 }
 
 /// A group that the older version left out, because nothing else was in it, or that an older client removed, is made again.
-fn restore_group<'a>(
-    name: &'static str,
-    fields: &'static [Field],
-    object: &mut Vec<Entry<'a>>,
-    aside: Vec<Entry<'a>>,
-) {
+fn restore_group<'a>(name: &'static str, fields: &'static [Field], object: &mut Vec<Entry<'a>>, aside: Vec<Entry<'a>>) {
     if let Some((_, Node::Object(there))) = object.iter_mut().find(|(known, _)| known == name) {
         return restore(fields, there, aside);
     }
@@ -188,7 +183,8 @@ fn sorted<'n>(node: &'n Node<'_>) -> Node<'n> {
         Node::Text(text) => Node::Text(Cow::Borrowed(text)),
         Node::List(items) => Node::List(items.iter().map(sorted).collect()),
         Node::Object(entries) => {
-            let mut entries: Vec<_> = entries.iter().map(|(name, value)| (Cow::Borrowed(&**name), sorted(value))).collect();
+            let mut entries: Vec<_> =
+                entries.iter().map(|(name, value)| (Cow::Borrowed(&**name), sorted(value))).collect();
             entries.sort_by(|(one, _), (other, _)| one.cmp(other));
             Node::Object(entries)
         }

@@ -1,9 +1,11 @@
 //! ProfileBinding, version `v1`.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ProfileKind;
 use crate::schema::set;
 use crate::words::words;
 
@@ -28,6 +30,10 @@ pub struct ProfileBindingSpec {
     /// The image, written exactly as the container does, or `*` for the whole pod whatever its images.
     #[schemars(length(min = 1))]
     pub image: String,
+    /// The pods that it is for, by their labels; every pod of the namespace if it is missing or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::kubernetes::label_selector")]
+    pub pod_selector: Option<LabelSelector>,
 }
 
 crate::schema::kind!(ProfileBinding, spec required);
@@ -52,6 +58,18 @@ words! {
         SeccompProfile = "SeccompProfile",
         SelinuxProfile = "SelinuxProfile",
         AppArmorProfile = "AppArmorProfile",
+        RawSelinuxProfile = "RawSelinuxProfile",
+    }
+}
+
+impl From<BoundKind> for ProfileKind {
+    fn from(kind: BoundKind) -> Self {
+        match kind {
+            BoundKind::SeccompProfile => Self::Seccomp,
+            BoundKind::SelinuxProfile => Self::Selinux,
+            BoundKind::AppArmorProfile => Self::AppArmor,
+            BoundKind::RawSelinuxProfile => Self::RawSelinux,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::v1::{JsonEnricherOptions, Scheduling, WebhookOptions};
 use crate::condition::Condition;
-use crate::schema::{atomic, map_by, set};
+use crate::schema::{DNS_SUBDOMAIN, atomic, map_by, set};
 use crate::seccomp::Action;
 use crate::words::words;
 
@@ -107,6 +107,10 @@ pub struct Selinux {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = {}))]
     pub options: Option<SelinuxOptions>,
+    /// The ConfigMap, in the namespace of the operator, with templates in CIL beside those that come with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253), regex(pattern = DNS_SUBDOMAIN))]
+    pub custom_templates_config_map: Option<String>,
 }
 
 /// What SelinuxProfiles may say.

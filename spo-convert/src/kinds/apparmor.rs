@@ -1,14 +1,14 @@
 //! AppArmorProfile: `v1alpha1` and `v1` have the same fields. A group of rules that is empty differs from none.
 
+use spo_api::Kind;
+
 use super::Table;
 use super::parts::{CONDITIONS, DISABLED, STATE};
 use crate::legacy::{Legacy, Usual};
 use crate::shape::{Field, choice, object, text, texts};
-use crate::version::Version;
 
 pub(super) const TABLE: Table = Table {
-    name: "AppArmorProfile",
-    old: Version::V1alpha1,
+    kind: Kind::AppArmorProfile,
     fields: &[
         object("spec", &[STATE, object("abstract", ABSTRACT).always(), text("mode")]).always(),
         object("status", &[CONDITIONS, text("status")]).always(),
@@ -24,10 +24,7 @@ pub(super) const TABLE: Table = Table {
 const ABSTRACT: &[Field] = &[
     object("executable", &[texts("allowedExecutables"), texts("allowedLibraries")]),
     object("filesystem", &[texts("readOnlyPaths"), texts("writeOnlyPaths"), texts("readWritePaths")]),
-    object("network", &[
-        choice("allowRaw"),
-        object("allowedProtocols", &[choice("allowTcp"), choice("allowUdp")]),
-    ]),
+    object("network", &[choice("allowRaw"), object("allowedProtocols", &[choice("allowTcp"), choice("allowUdp")])]),
     object("capability", &[texts("allowedCapabilities")]),
 ];
 

@@ -2,14 +2,14 @@
 //! groups.
 
 use super::parts::{AFFINITY, CONDITIONS, RESOURCES, SELECTOR, TOLERATION};
+use spo_api::Kind;
+
 use super::Table;
 use crate::legacy::{Legacy, Usual};
 use crate::shape::{Field, choice, group, int32, list, list_by, object, text, texts, word};
-use crate::version::Version;
 
 pub(super) const TABLE: Table = Table {
-    name: "SecurityProfilesOperatorDaemon",
-    old: Version::V1alpha1,
+    kind: Kind::SecurityProfilesOperatorDaemon,
     fields: &[object("spec", SPEC).always(), object("status", &[CONDITIONS, word("state", STATES)]).always()],
     legacy: FLAT,
 };
@@ -34,12 +34,18 @@ const SELINUX: &[Field] = &[
     choice("enable"),
     choice("enableRawSelinuxProfiles"),
     text("typeTag"),
-    group("options", &[
-        texts("allowedSystemProfiles"),
-        texts("deniedTypes").only_v1(),
-        texts("deniedClasses").only_v1(),
-        texts("deniedPermissions").only_v1(),
-    ]),
+    group("options", SELINUX_OPTIONS),
+    text("customTemplatesConfigMap"),
+];
+
+const SELINUX_OPTIONS: &[Field] = &[
+    texts("allowedSystemProfiles"),
+    texts("deniedTypes").only_v1(),
+    texts("deniedClasses").only_v1(),
+    texts("deniedPermissions").only_v1(),
+    texts("allowedTypes").only_v1(),
+    texts("allowedClasses").only_v1(),
+    texts("allowedPermissions").only_v1(),
 ];
 
 const ENRICHER: &[Field] = &[
@@ -62,12 +68,16 @@ const JSON_ENRICHER: &[Field] = &[
 
 const WEBHOOK: &[Field] = &[
     choice("staticConfig"),
-    list_by("name", "options", &[
-        text("name"),
-        text("failurePolicy").given(),
-        object("namespaceSelector", SELECTOR),
-        object("objectSelector", SELECTOR),
-    ]),
+    list_by("name", "options", WEBHOOK_OPTIONS),
+    object("binding", &[text("missingProfile")]).only_v1(),
+    object("execMetadata", &[choice("prefixCommand")]).only_v1(),
+];
+
+const WEBHOOK_OPTIONS: &[Field] = &[
+    text("name"),
+    text("failurePolicy").given(),
+    object("namespaceSelector", SELECTOR),
+    object("objectSelector", SELECTOR),
 ];
 
 const SCHEDULING: &[Field] =

@@ -39,20 +39,18 @@ pub(super) const RESOURCES: &[Field] = &[
 ];
 
 /// `corev1.Toleration`
-pub(super) const TOLERATION: Shape = Shape::Object(&[
-    text("key"),
-    text("operator"),
-    text("value"),
-    text("effect"),
-    int64("tolerationSeconds").given(),
-]);
+pub(super) const TOLERATION: Shape =
+    Shape::Object(&[text("key"), text("operator"), text("value"), text("effect"), int64("tolerationSeconds").given()]);
 
 /// `corev1.Affinity`
 pub(super) const AFFINITY: &[Field] = &[
-    object("nodeAffinity", &[
-        list(PREFERRED, &Shape::Object(&[WEIGHT, object("preference", NODE_TERM)])),
-        object(REQUIRED, &[list("nodeSelectorTerms", &Shape::Object(NODE_TERM)).given()]),
-    ]),
+    object(
+        "nodeAffinity",
+        &[
+            list(PREFERRED, &Shape::Object(&[WEIGHT, object("preference", NODE_TERM)])),
+            object(REQUIRED, &[list("nodeSelectorTerms", &Shape::Object(NODE_TERM)).given()]),
+        ],
+    ),
     object("podAffinity", POD_AFFINITY),
     object("podAntiAffinity", POD_AFFINITY),
 ];

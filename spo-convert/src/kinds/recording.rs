@@ -1,14 +1,14 @@
 //! ProfileRecording: `v1alpha1` spells the words of two fields in lower case.
 
+use spo_api::Kind;
+
 use super::Table;
 use super::parts::{ACTIVE_WORKLOADS, CONDITIONS, SELECTOR};
 use crate::legacy::Legacy;
 use crate::shape::{Field, flag, group, object, text, texts, word};
-use crate::version::Version;
 
 pub(super) const TABLE: Table = Table {
-    name: "ProfileRecording",
-    old: Version::V1alpha1,
+    kind: Kind::ProfileRecording,
     fields: &[group("spec", SPEC), object("status", &[CONDITIONS.only_v1(), ACTIVE_WORKLOADS]).always()],
     // Releases before 1.0 always have a selector. Without one the text is none of theirs, and passes as any other does.
     legacy: &[Legacy::Word {

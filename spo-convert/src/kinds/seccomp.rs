@@ -1,13 +1,13 @@
 //! SeccompProfile: `v1beta1` and `v1` have the same fields.
 
+use spo_api::Kind;
+
 use super::Table;
 use super::parts::{ACTIVE_WORKLOADS, CONDITIONS, DISABLED, STATE};
 use crate::shape::{Field, Shape, int32, int64, list, object, text, texts};
-use crate::version::Version;
 
 pub(super) const TABLE: Table = Table {
-    name: "SeccompProfile",
-    old: Version::V1beta1,
+    kind: Kind::SeccompProfile,
     fields: &[object("spec", SPEC).always(), object("status", STATUS).always()],
     legacy: &[DISABLED],
 };

@@ -1,14 +1,14 @@
 //! SelinuxProfile and RawSelinuxProfile: `v1alpha2` and `v1` have the same fields. The two kinds share their status.
 
+use spo_api::Kind;
+
 use super::Table;
 use super::parts::{ACTIVE_WORKLOADS, CONDITIONS, DISABLED, STATE};
 use crate::legacy::Legacy;
 use crate::shape::{Field, Shape, list, map, object, text};
-use crate::version::Version;
 
 pub(super) const TABLE: Table = Table {
-    name: "SelinuxProfile",
-    old: Version::V1alpha2,
+    kind: Kind::SelinuxProfile,
     fields: &[object("spec", SPEC).always(), object("status", STATUS).always()],
     legacy: &[
         DISABLED,
@@ -17,8 +17,7 @@ pub(super) const TABLE: Table = Table {
 };
 
 pub(super) const RAW: Table = Table {
-    name: "RawSelinuxProfile",
-    old: Version::V1alpha2,
+    kind: Kind::RawSelinuxProfile,
     fields: &[object("spec", &[STATE, text("policy")]).always(), object("status", STATUS).always()],
     legacy: &[DISABLED],
 };

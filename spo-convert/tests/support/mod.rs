@@ -5,26 +5,14 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use spo_api::GROUP;
+use spo_api::{GROUP, Kind};
 use spo_convert::Version;
 
 /// The annotation that holds what the older version cannot.
 pub const STASH: &str = spo_api::labels::CONVERSION;
 
-/// The kinds, and the older version of each.
-pub const KINDS: [(&str, Version); 8] = [
-    ("SeccompProfile", Version::V1beta1),
-    ("SelinuxProfile", Version::V1alpha2),
-    ("RawSelinuxProfile", Version::V1alpha2),
-    ("AppArmorProfile", Version::V1alpha1),
-    ("ProfileBinding", Version::V1alpha1),
-    ("ProfileRecording", Version::V1alpha1),
-    ("SecurityProfileNodeStatus", Version::V1alpha1),
-    ("SecurityProfilesOperatorDaemon", Version::V1alpha1),
-];
-
-pub fn old_version(kind: &str) -> Version {
-    KINDS.iter().find(|(known, _)| *known == kind).unwrap().1
+pub fn old_version(kind: Kind) -> Version {
+    kind.old_version().parse().unwrap()
 }
 
 /// A review that asks for objects in a version, as an API server sends it.
@@ -64,7 +52,11 @@ pub fn to_v1(object: &Value) -> Value {
 }
 
 pub fn to_old(object: &Value) -> Value {
-    convert(object, old_version(object["kind"].as_str().unwrap()))
+    convert(object, old_version(kind_of(object)))
+}
+
+pub fn kind_of(object: &Value) -> Kind {
+    object["kind"].as_str().unwrap().parse().unwrap()
 }
 
 /// Why an object cannot be converted.
@@ -76,6 +68,14 @@ pub fn refusal(object: &Value, to: Version) -> String {
 /// What was set aside in an object of an older version.
 pub fn stash(object: &Value) -> Option<Value> {
     Some(serde_json::from_str(object["metadata"]["annotations"].get(STASH)?.as_str()?).unwrap())
+}
+
+/// The same object with what was set aside as JSON instead of text, so that the order of its fields does not matter.
+pub fn readable(mut object: Value) -> Value {
+    if let Some(stash) = stash(&object) {
+        object["metadata"]["annotations"][STASH] = stash;
+    }
+    object
 }
 
 /// A file of tests/data.
