@@ -34,6 +34,10 @@ pub const APP_VALUE: &str = "security-profiles-operator";
 /// Annotation on recorded profiles: how complete the recording was, as JSON. An addition of this project.
 pub const COMPLETENESS: &str = "spo.x-k8s.io/completeness";
 
+/// Annotation on objects that are read in an older version: what that version cannot hold, as JSON. Conversion writes it and takes it
+/// back; in `v1` there is none. An addition of this project.
+pub const CONVERSION: &str = "spo.x-k8s.io/conversion-data";
+
 /// Kubernetes lets a label value have 63 characters.
 const LABEL_VALUE_MAX: usize = 63;
 

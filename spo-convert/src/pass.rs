@@ -1,0 +1,282 @@
+//! A tree goes through the table of its kind: types are checked, words are translated, what is empty is left out, and what the
+//! older version cannot hold is set aside.
+
+use std::borrow::Cow;
+use std::mem;
+
+use crate::error::Reason;
+use crate::node::{Entry, Node};
+use crate::path::Place;
+use crate::shape::{Field, Shape, Written};
+use crate::{stash, time};
+
+/// Which version is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Toward {
+    /// From the older version. Fields that `v1` does not know come from nowhere that could be trusted, and are dropped.
+    V1,
+    /// From `v1`. Fields that the table does not know are those of a later `v1`, and are set aside.
+    Old,
+}
+
+/// What became of a value.
+#[derive(Debug)]
+pub(crate) struct Passed<'a> {
+    pub(crate) node: Node<'a>,
+    /// What was set aside, with the nesting of the value; see [`stash`].
+    pub(crate) aside: Option<Node<'a>>,
+    /// Whether anything in it was given, were it an empty list.
+    given: bool,
+}
+
+impl<'a> Passed<'a> {
+    fn plain(node: Node<'a>) -> Self {
+        Self { given: !is_empty(&node) || matches!(node, Node::List(_) | Node::Object(_)), node, aside: None }
+    }
+}
+
+/// Passes the fields of a whole object.
+pub(crate) fn object<'a>(
+    fields: &'static [Field],
+    entries: Vec<Entry<'a>>,
+    toward: Toward,
+) -> Result<Passed<'a>, Reason> {
+    toward.fields(fields, entries, &Place::Root)
+}
+
+impl Toward {
+    fn value<'a>(self, shape: &'static Shape, node: Node<'a>, place: &Place<'_>) -> Result<Passed<'a>, Reason> {
+        match (shape, node) {
+            (Shape::Time, Node::Text(text)) => Ok(Passed::plain(Node::Text(time::canonical(text)))),
+            (Shape::List(of), Node::List(items)) => self.list(of, items, place),
+            (Shape::ListBy(key, fields), Node::List(items)) => self.list_by(key, fields, items, place),
+            (Shape::Map(of), Node::Object(entries)) => self.map(of, entries, place),
+            (Shape::Object(fields), Node::Object(entries)) => self.fields(fields, entries, place),
+            (shape, node) if is_scalar(shape, &node) => Ok(Passed::plain(node)),
+            (shape, node) => Err(wrong(shape, &node, place)),
+        }
+    }
+
+    fn list<'a>(self, of: &'static Shape, mut items: Vec<Node<'a>>, place: &Place<'_>) -> Result<Passed<'a>, Reason> {
+        let mut aside = Vec::new();
+        for (index, item) in items.iter_mut().enumerate() {
+            let passed = self.value(of, mem::replace(item, Node::Null), &Place::Item(place, index))?;
+            *item = passed.node;
+            aside.extend(passed.aside.map(|aside| stash::of_item(index, item, aside)));
+        }
+        Ok(Passed { node: Node::List(items), aside: some_list(aside), given: true })
+    }
+
+    fn list_by<'a>(
+        self,
+        key: &'static str,
+        fields: &'static [Field],
+        mut items: Vec<Node<'a>>,
+        place: &Place<'_>,
+    ) -> Result<Passed<'a>, Reason> {
+        let mut aside = Vec::new();
+        for (index, item) in items.iter_mut().enumerate() {
+            let place = Place::Item(place, index);
+            let Node::Object(entries) = mem::replace(item, Node::Null) else {
+                return Err(wrong(&Shape::Object(&[]), item, &place));
+            };
+            let passed = self.fields(fields, entries, &place)?;
+            *item = passed.node;
+            aside.extend(passed.aside.map(|aside| stash::of_item_by(key, item, aside)));
+        }
+        Ok(Passed { node: Node::List(items), aside: some_list(aside), given: true })
+    }
+
+    /// `null` in place of an inner map is an empty one; in place of anything else it stays.
+    fn map<'a>(self, of: &'static Shape, mut entries: Vec<Entry<'a>>, place: &Place<'_>) -> Result<Passed<'a>, Reason> {
+        for (key, value) in &mut entries {
+            *value = match (of, mem::replace(value, Node::Null)) {
+                (Shape::Map(_), Node::Null) => Node::Object(Vec::new()),
+                (_, Node::Null) => Node::Null,
+                (of, value) => self.value(of, value, &Place::Key(place, key))?.node,
+            };
+        }
+        Ok(Passed { node: Node::Object(entries), aside: None, given: true })
+    }
+
+    fn fields<'a>(
+        self,
+        fields: &'static [Field],
+        entries: Vec<Entry<'a>>,
+        place: &Place<'_>,
+    ) -> Result<Passed<'a>, Reason> {
+        let mut done =
+            Fields { toward: self, written: Vec::with_capacity(entries.len()), aside: Vec::new(), given: false };
+        let mut seen = 0_u64;
+        for (name, node) in entries {
+            if node == Node::Null {
+                continue;
+            }
+            match fields.iter().position(|field| field.name == name) {
+                Some(at) if self == Self::Old || !fields[at].only_v1 => {
+                    seen |= 1 << at;
+                    done.add(&fields[at], name, node, place)?;
+                }
+                None if self == Self::Old => done.aside.push((name, node)),
+                _ => {}
+            }
+        }
+        for (at, field) in fields.iter().enumerate() {
+            if seen & (1 << at) == 0 && !field.only_v1 {
+                done.fill(field, place)?;
+            }
+        }
+        Ok(Passed { node: Node::Object(done.written), aside: some_object(done.aside), given: done.given })
+    }
+}
+
+/// The fields of an object, while they pass.
+struct Fields<'a> {
+    toward: Toward,
+    written: Vec<Entry<'a>>,
+    aside: Vec<Entry<'a>>,
+    given: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// A field that was given.
+    fn add(
+        &mut self,
+        field: &'static Field,
+        name: Cow<'a, str>,
+        node: Node<'a>,
+        place: &Place<'_>,
+    ) -> Result<(), Reason> {
+        let here = Place::Field(place, field.name);
+        if field.only_v1 {
+            check(&field.shape, &node, &here)?;
+            if !is_empty(&node) || matches!(field.written, Written::Given) {
+                self.aside.push((name, node));
+            }
+            return Ok(());
+        }
+        let mut passed = self.toward.value(&field.shape, node, &here)?;
+        let is_written = match field.written {
+            Written::Filled => !is_empty(&passed.node),
+            Written::Group => passed.given,
+            Written::Always => true,
+            Written::Given => {
+                passed.given = true;
+                true
+            }
+            Written::Word(words) => {
+                let word = passed.node.as_text().and_then(|text| self.toward.word(words, text));
+                passed.given = word.is_some();
+                passed.node = word.map_or(Node::Null, Node::word);
+                word.is_some()
+            }
+        };
+        self.given |= passed.given;
+        self.aside.extend(passed.aside.map(|aside| (Cow::Borrowed(field.name), aside)));
+        if is_written {
+            self.written.push((name, passed.node));
+        }
+        Ok(())
+    }
+
+    /// A field that was not given, and may be written all the same.
+    fn fill(&mut self, field: &'static Field, place: &Place<'_>) -> Result<(), Reason> {
+        let empty = match (&field.shape, field.written) {
+            (Shape::Object(_), Written::Group | Written::Always) => Node::Object(Vec::new()),
+            (Shape::Text, Written::Word(_) | Written::Always) => Node::word(""),
+            (Shape::Time, Written::Always) => {
+                self.written.push((Cow::Borrowed(field.name), Node::Null));
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        self.add(field, Cow::Borrowed(field.name), empty, place)
+    }
+}
+
+impl Toward {
+    /// The word of the wanted version.
+    fn word(self, words: &'static [(&'static str, &'static str)], text: &str) -> Option<&'static str> {
+        let turned = |(old, new): &(&'static str, &'static str)| match self {
+            Self::V1 => (*old, *new),
+            Self::Old => (*new, *old),
+        };
+        let mut words = words.iter().map(turned);
+        if text.is_empty() { words.next() } else { words.find(|(from, _)| *from == text) }.map(|(_, to)| to)
+    }
+}
+
+/// Checks the types of a value that stays as it is.
+pub(crate) fn check(shape: &'static Shape, node: &Node<'_>, place: &Place<'_>) -> Result<(), Reason> {
+    match (shape, node) {
+        (Shape::List(of), Node::List(items)) => {
+            items.iter().enumerate().try_for_each(|(index, item)| check(of, item, &Place::Item(place, index)))
+        }
+        (Shape::ListBy(_, fields), Node::List(items)) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| check_fields(fields, item, &Place::Item(place, index))),
+        (Shape::Map(of), Node::Object(entries)) => {
+            let given = entries.iter().filter(|(_, value)| *value != Node::Null);
+            given.into_iter().try_for_each(|(key, value)| check(of, value, &Place::Key(place, key)))
+        }
+        (Shape::Object(fields), node) => check_fields(fields, node, place),
+        (shape, node) if is_scalar(shape, node) => Ok(()),
+        (shape, node) => Err(wrong(shape, node, place)),
+    }
+}
+
+fn check_fields(fields: &'static [Field], node: &Node<'_>, place: &Place<'_>) -> Result<(), Reason> {
+    let Node::Object(entries) = node else {
+        return Err(wrong(&Shape::Object(&[]), node, place));
+    };
+    let given = entries.iter().filter(|(_, value)| *value != Node::Null);
+    let known = given.filter_map(|(name, value)| Some((fields.iter().find(|field| field.name == name)?, value)));
+    known.into_iter().try_for_each(|(field, value)| check(&field.shape, value, &Place::Field(place, field.name)))
+}
+
+/// Whether a value is of a type without parts.
+fn is_scalar(shape: &Shape, node: &Node<'_>) -> bool {
+    match (shape, node) {
+        (Shape::Text | Shape::Time | Shape::Quantity, Node::Text(_)) | (Shape::Bool, Node::Bool(_)) => true,
+        (Shape::Quantity, Node::Negative(_) | Node::Natural(_) | Node::Float(_)) => true,
+        (Shape::Int32, Node::Negative(value)) => i32::try_from(*value).is_ok(),
+        (Shape::Int32, Node::Natural(value)) => i32::try_from(*value).is_ok(),
+        (Shape::Int64, Node::Natural(value)) => i64::try_from(*value).is_ok(),
+        (Shape::Int64, Node::Negative(_)) => true,
+        _ => false,
+    }
+}
+
+fn wrong(shape: &Shape, node: &Node<'_>, place: &Place<'_>) -> Reason {
+    let expected = match shape {
+        Shape::Text => "text",
+        Shape::Bool => "true or false",
+        Shape::Int32 => "a whole number of 32 bits",
+        Shape::Int64 => "a whole number of 64 bits",
+        Shape::Quantity => "a quantity",
+        Shape::Time => "a time",
+        Shape::List(_) | Shape::ListBy(..) => "a list",
+        Shape::Map(_) | Shape::Object(_) => "an object",
+    };
+    Reason::WrongType { path: place.path(), expected, found: node.described() }
+}
+
+/// What a reader takes for a field that was not given.
+fn is_empty(node: &Node<'_>) -> bool {
+    match node {
+        Node::Null | Node::Bool(false) | Node::Natural(0) => true,
+        Node::Bool(true) | Node::Negative(_) | Node::Natural(_) | Node::Float(_) => false,
+        Node::Text(text) => text.is_empty(),
+        Node::List(items) => items.is_empty(),
+        Node::Object(entries) => entries.is_empty(),
+    }
+}
+
+fn some_object(entries: Vec<Entry<'_>>) -> Option<Node<'_>> {
+    (!entries.is_empty()).then_some(Node::Object(entries))
+}
+
+fn some_list(items: Vec<Node<'_>>) -> Option<Node<'_>> {
+    (!items.is_empty()).then_some(Node::List(items))
+}
