@@ -33,7 +33,7 @@ pub fn daemon_through(server: &Server, port: Option<u16>) -> Process {
 /// Starts `spo-operator manager` as the service account that its pods have.
 pub fn manager(server: &Server) -> Process {
     let mut command = program("spo-operator");
-    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", "0"]);
+    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", "0", "--port", "0"]);
     start(command, &server.kubeconfig(NAMESPACE, None), server.dir().join("manager.log"))
 }
 
