@@ -37,10 +37,7 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
+        if let Self::Text(text) = self { Some(text) } else { None }
     }
 
     /// The value at the end of a path of fields.

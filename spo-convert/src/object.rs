@@ -1,6 +1,6 @@
 //! One object from one version to the other.
 
-use serde_json::value::RawValue;
+use serde::de::Error as _;
 use spo_api::{FieldPath, GROUP, Kind, UnknownWord};
 
 use crate::error::{Error, Reason};
@@ -33,10 +33,10 @@ use crate::version::Version;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn convert(object: &[u8], to: Version) -> Result<Vec<u8>, Error> {
-    let raw: &RawValue =
-        serde_json::from_slice(object).map_err(|error| Error { object: UNNAMED.to_owned(), reason: error.into() })?;
+    let unreadable = |error| Error { object: UNNAMED.to_owned(), reason: Reason::from(error) };
+    let text = std::str::from_utf8(object).map_err(|error| unreadable(serde_json::Error::custom(error)))?;
     let mut out = Vec::with_capacity(object.len() + 128);
-    convert_into(&mut out, raw.get(), Some(to), to.as_str())?;
+    convert_into(&mut out, text, Some(to), to.as_str())?;
     Ok(out)
 }
 
@@ -72,7 +72,7 @@ fn read<'a>(raw: &'a str, to: Option<Version>, wanted: &str, named: &mut String)
         *named = format!("{} without a name", cut(&kind));
     }
     let from = Version::of(&api_version).ok_or_else(|| Reason::other_api("apiVersion", &api_version))?;
-    let table = kinds::table(kind.parse().or_else(|_: UnknownWord| Err(Reason::UnknownKind(cut(&kind).to_owned())))?);
+    let table = kinds::table(kind.parse().map_err(unknown_kind)?);
     let to = to.ok_or_else(|| Reason::other_api("the wanted version", wanted))?;
     table.check_pair(from, to)?;
     let mut body = Vec::with_capacity(2);
@@ -84,6 +84,10 @@ fn read<'a>(raw: &'a str, to: Option<Version>, wanted: &str, named: &mut String)
         }
     }
     Ok(Object { table, to, metadata: Metadata::read(metadata)?, body })
+}
+
+fn unknown_kind(unknown: UnknownWord) -> Reason {
+    Reason::UnknownKind(cut(&unknown.text).to_owned())
 }
 
 /// A text at the root of an object; one that is missing is empty.
@@ -131,10 +135,7 @@ impl Object<'_> {
 }
 
 fn fields_of(node: Node<'_>) -> Vec<Entry<'_>> {
-    match node {
-        Node::Object(entries) => entries,
-        _ => Vec::new(),
-    }
+    if let Node::Object(entries) = node { entries } else { Vec::new() }
 }
 
 fn write(

@@ -60,6 +60,9 @@ impl Toward {
     fn list<'a>(self, of: &'static Shape, mut items: Vec<Node<'a>>, place: &Place<'_>) -> Result<Passed<'a>, Reason> {
         let mut aside = Vec::new();
         for (index, item) in items.iter_mut().enumerate() {
+            if matches!((of, &*item), (Shape::Text, Node::Text(_))) {
+                continue;
+            }
             let passed = self.value(of, mem::replace(item, Node::Null), &Place::Item(place, index))?;
             *item = passed.node;
             aside.extend(passed.aside.map(|aside| stash::of_item(index, item, aside)));

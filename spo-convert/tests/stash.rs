@@ -1,6 +1,5 @@
 //! What the older version cannot hold comes back, whatever happened to the object in between; and what somebody wrote in its place
 //! does no harm.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

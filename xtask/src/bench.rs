@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::run::{print, root, say};
 
 mod cli;
+mod convert;
 pub(crate) mod measure;
 mod memory;
 mod operator;
@@ -34,6 +35,8 @@ pub(crate) struct Bench {
 enum Name {
     /// `spoc version` beside `/bin/true`; `spoc record /bin/true`.
     Cli,
+    /// Objects from one version to the other, beside `serde_json`.
+    Convert,
     /// What the daemon and the manager have in memory.
     Memory,
     /// A thousand profiles until all are Installed, beside a plain client that does as many writes.
@@ -46,6 +49,7 @@ impl Name {
     fn run(self) -> Result<Vec<Figure>> {
         match self {
             Self::Cli => cli::run(),
+            Self::Convert => convert::run(),
             Self::Memory => memory::run(),
             Self::Propagate => propagate::run(),
             Self::Recorder => recorder::run(),
