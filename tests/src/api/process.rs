@@ -40,7 +40,7 @@ pub fn manager(server: &Server) -> Process {
 /// Starts `spo-operator webhook` as the service account that its pods have, listening on this port of 127.0.0.1.
 pub fn webhook(server: &Server, port: u16) -> Process {
     let mut command = program("spo-operator");
-    command.args(["webhook", "--operator-namespace", NAMESPACE, "--health-port", "0", "--dns-name", "127.0.0.1"]);
+    command.args(["webhook", "--operator-namespace", NAMESPACE, "--health-port", "0", "--cert-name", "127.0.0.1"]);
     command.arg("--port").arg(port.to_string());
     start(command, &server.kubeconfig("spo-webhook", None), server.dir().join("webhook.log"))
 }
