@@ -12,7 +12,8 @@ use spo_api::{Kind, validate_object};
 fn no_example_is_refused() {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/examples");
     let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference/examples");
-    let folders = [ours, reference].into_iter().filter(|folder| folder.is_dir());
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let folders = [ours, examples, reference].into_iter().filter(|folder| folder.is_dir());
     let objects: Vec<Value> = folders.flat_map(|folder| objects_in(&folder)).collect();
     assert!(objects.len() >= 8);
     for object in objects {
