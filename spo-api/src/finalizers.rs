@@ -1,7 +1,13 @@
-//! Finalizers: the one that this project writes, and those of the reference operator, which are taken over and removed.
+//! Finalizers: those that this project writes, and those of the reference operator, which are taken over and removed.
 
 /// On profiles that a pod uses. Owned by the manager.
 pub const IN_USE: &str = "in-use-by-active-pods";
+/// On ProfileBindings that apply to some pod.
+pub const BOUND: &str = "active-workload-lock";
+/// On ProfileRecordings, of any kind of profile, that record some pod.
+pub const RECORDING: &str = "active-seccomp-profile-recording-lock";
+/// On ProfileRecordings with profiles that wait to be merged.
+pub const UNMERGED: &str = "spo.x-k8s.io/has-unmerged-profiles";
 /// The reference operator's, on partial profiles.
 pub const PARTIAL: &str = "spo.x-k8s.io/partial-profile-finalizer";
 /// What a reference operator's node finalizer ends with.

@@ -16,6 +16,17 @@ pub const PROFILE_STATE: &str = "spo.x-k8s.io/profile-state";
 pub const PROFILE_KIND: &str = "spo.x-k8s.io/profile-kind";
 /// On recorded profiles that wait to be merged: its presence makes a profile partial.
 pub const PARTIAL: &str = "spo.x-k8s.io/partial";
+/// On recorded and merged profiles: the name of the ProfileRecording.
+pub const RECORDING_ID: &str = "spo.x-k8s.io/recording-id";
+/// On recorded and merged profiles: the namespace of the ProfileRecording.
+pub const RECORDING_NAMESPACE: &str = "spo.x-k8s.io/recording-namespace";
+/// On recorded profiles: the name of the container; merged ones have none.
+pub const CONTAINER_ID: &str = "spo.x-k8s.io/container-id";
+/// On namespaces, with any value: its pods are offered to the recording webhook. On pods, with the value `true`: nodes
+/// remember them where `enableMemoryOptimization` is on.
+pub const ENABLE_RECORDING: &str = "spo.x-k8s.io/enable-recording";
+/// On namespaces, with any value: its pods are offered to the binding webhook.
+pub const ENABLE_BINDING: &str = "spo.x-k8s.io/enable-binding";
 /// On objects that the operator made itself, with the value [`APP_VALUE`].
 pub const APP: &str = "app";
 /// The value of the label [`APP`].

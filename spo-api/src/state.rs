@@ -1,5 +1,6 @@
 //! The state of a profile, on one node and over all of them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::labels;
@@ -8,7 +9,7 @@ use crate::words::words;
 words! {
     /// How far a profile has come, on a node (`SecurityProfileNodeStatus`) or over all of them (a profile's own status).
     ///
-    /// The order of the variants is that of the schema, not of the rank; see [`ProfileState::rank`].
+    /// `Ord` is by [rank](ProfileState::rank), so that the lowest of several is their minimum. `ALL` has the order of the schema.
     pub enum ProfileState("a state of a profile") {
         /// Recorded from one replica or container, and waiting to be merged. Not installed.
         Partial = "Partial",
@@ -53,9 +54,21 @@ impl ProfileState {
     }
 }
 
+impl Ord for ProfileState {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for ProfileState {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// The state of a profile over its nodes: the lowest of theirs, [`ProfileState::Installed`] if there is none.
 pub fn fold(states: impl IntoIterator<Item = ProfileState>) -> ProfileState {
-    states.into_iter().min_by_key(|state| state.rank()).unwrap_or(ProfileState::Installed)
+    states.into_iter().min().unwrap_or(ProfileState::Installed)
 }
 
 words! {
@@ -119,5 +132,6 @@ mod tests {
         for (rank, state) in ProfileState::BY_RANK.into_iter().enumerate() {
             assert_eq!(usize::from(state.rank()), rank, "{state}");
         }
+        assert!(ProfileState::BY_RANK.is_sorted());
     }
 }

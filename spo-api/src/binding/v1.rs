@@ -5,6 +5,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ProfileKind;
 use crate::schema::set;
 use crate::words::words;
 
@@ -58,6 +59,17 @@ words! {
         SelinuxProfile = "SelinuxProfile",
         AppArmorProfile = "AppArmorProfile",
         RawSelinuxProfile = "RawSelinuxProfile",
+    }
+}
+
+impl From<BoundKind> for ProfileKind {
+    fn from(kind: BoundKind) -> Self {
+        match kind {
+            BoundKind::SeccompProfile => Self::Seccomp,
+            BoundKind::SelinuxProfile => Self::Selinux,
+            BoundKind::AppArmorProfile => Self::AppArmor,
+            BoundKind::RawSelinuxProfile => Self::RawSelinux,
+        }
     }
 }
 

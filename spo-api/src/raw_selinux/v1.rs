@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::AdminState;
 use crate::selinux::v1::SelinuxProfileStatus;
 
+/// The most characters of a policy.
+pub const POLICY_MAX: usize = 500_000;
+
 /// An SELinux policy module, written out in CIL.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -30,7 +33,7 @@ pub struct RawSelinuxProfileSpec {
     pub state: Option<AdminState>,
     /// The body of the module, in CIL.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 500_000))]
+    #[schemars(length(min = 1, max = POLICY_MAX))]
     pub policy: Option<String>,
 }
 

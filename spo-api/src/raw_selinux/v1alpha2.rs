@@ -4,6 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::v1::POLICY_MAX;
 use crate::AdminState;
 use crate::selinux::v1::SelinuxProfileStatus;
 
@@ -34,7 +35,7 @@ pub struct RawSelinuxProfileSpec {
     pub disabled: Option<bool>,
     /// The body of the module, in CIL.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 500_000))]
+    #[schemars(length(min = 1, max = POLICY_MAX))]
     pub policy: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ProfileKind;
 use crate::condition::Condition;
 use crate::schema::{map_by, set};
 use crate::words::words;
@@ -60,6 +61,16 @@ words! {
         /// Releases before 1.0 spelt it with one capital less, and the reference operator's conversion left that so.
         #[serde(alias = "ApparmorProfile")]
         AppArmorProfile = "AppArmorProfile",
+    }
+}
+
+impl From<RecordedKind> for ProfileKind {
+    fn from(kind: RecordedKind) -> Self {
+        match kind {
+            RecordedKind::SeccompProfile => Self::Seccomp,
+            RecordedKind::SelinuxProfile => Self::Selinux,
+            RecordedKind::AppArmorProfile => Self::AppArmor,
+        }
     }
 }
 
