@@ -8,7 +8,7 @@
 //! See <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#upgrade-existing-objects-to-a-new-stored-version>.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -134,28 +134,35 @@ pub(crate) async fn keep(client: Client) {
 #[derive(Debug, Default)]
 struct Work {
     outdated: BTreeMap<String, Definition>,
-    /// Not zero after a failure.
+    /// Those that failed in this round; the others come first.
+    failed: BTreeSet<String>,
+    /// Before the next round.
     pause: Duration,
 }
 
 impl Work {
     fn take_in(&mut self, event: Event<Definition>) {
         match event {
-            Event::Apply(definition) | Event::InitApply(definition) => {
-                let name = definition.name_any();
-                if definition.outdated().is_some() {
-                    self.outdated.insert(name, definition);
-                } else {
-                    self.outdated.remove(&name);
-                }
+            Event::Apply(definition) | Event::InitApply(definition) if definition.outdated().is_some() => {
+                self.outdated.insert(definition.name_any(), definition);
             }
-            Event::Delete(definition) => drop(self.outdated.remove(&definition.name_any())),
+            Event::Apply(definition) | Event::InitApply(definition) | Event::Delete(definition) => {
+                self.forget(&definition.name_any());
+            }
             Event::Init | Event::InitDone => {}
         }
     }
 
-    /// The first one, when its time has come; waits for ever if there is none.
+    fn forget(&mut self, name: &str) {
+        self.outdated.remove(name);
+        self.failed.remove(name);
+    }
+
+    /// The next one, when its time has come; waits for ever if there is none.
     async fn next(&self) -> Definition {
+        if let Some((_, definition)) = self.outdated.iter().find(|(name, _)| !self.failed.contains(*name)) {
+            return definition.clone();
+        }
         match self.outdated.values().next() {
             None => std::future::pending().await,
             Some(definition) => {
@@ -166,17 +173,22 @@ impl Work {
     }
 
     fn done(&mut self, definition: &Definition, outcome: kube::Result<usize>) {
-        let kind = &definition.spec.names.kind;
+        let (name, kind) = (definition.name_any(), &definition.spec.names.kind);
         match outcome {
             Ok(objects) => {
                 tracing::info!(%kind, objects, stored = ?definition.status.stored_versions, "objects are stored in the current version");
-                self.outdated.remove(&definition.name_any());
-                self.pause = Duration::ZERO;
+                self.forget(&name);
             }
             Err(error) => {
-                self.pause = (self.pause * 2).clamp(RETRY_MIN, RETRY_MAX);
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(%kind, error, pause = ?self.pause, "cannot rewrite objects that are stored in an old version, trying again");
+                tracing::warn!(%kind, error, "cannot rewrite objects that are stored in an old version, trying again");
+                if self.failed.contains(&name) {
+                    self.failed.clear(); // another round has begun
+                    self.pause = (self.pause * 2).min(RETRY_MAX);
+                } else if self.failed.is_empty() {
+                    self.pause = RETRY_MIN;
+                }
+                self.failed.insert(name);
             }
         }
     }
@@ -276,20 +288,39 @@ mod tests {
         assert!(work.outdated.is_empty());
     }
 
+    fn failure() -> kube::Result<usize> {
+        Err(kube::Error::LinesCodecMaxLineLengthExceeded)
+    }
+
     #[test]
-    fn pauses_grow_with_failures_and_end_with_success() {
+    fn pauses_grow_with_failures_and_begin_anew_after_a_success() {
         let mut work = Work::default();
         let outdated = definition(GROUP, "v1", json!(["v1beta1", "v1"]));
         work.take_in(Event::Apply(outdated.clone()));
-        let failure = || Err(kube::Error::LinesCodecMaxLineLengthExceeded);
-        let pauses: Vec<u64> = (0..8)
-            .map(|_| {
-                work.done(&outdated, failure());
-                work.pause.as_secs()
-            })
-            .collect();
+        let mut fail = |work: &mut Work| {
+            work.done(&outdated, failure());
+            work.pause.as_secs()
+        };
+        let pauses: Vec<u64> = (0..8).map(|_| fail(&mut work)).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
         work.done(&outdated, Ok(3));
-        assert!(work.pause.is_zero() && work.outdated.is_empty());
+        assert!(work.failed.is_empty() && work.outdated.is_empty());
+        work.take_in(Event::Apply(outdated.clone()));
+        assert_eq!(fail(&mut work), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_that_fails_keeps_nobody_waiting() {
+        let mut work = Work::default();
+        let first = definition(GROUP, "v1", json!(["v1beta1", "v1"]));
+        let mut second = first.clone();
+        second.metadata.name = Some("selinuxprofiles".to_owned());
+        work.take_in(Event::Apply(first.clone()));
+        work.take_in(Event::Apply(second.clone()));
+        assert_eq!(work.next().await.name_any(), first.name_any());
+        work.done(&first, failure());
+        assert_eq!(work.next().await.name_any(), second.name_any());
+        work.done(&second, Ok(0));
+        assert_eq!(work.next().await.name_any(), first.name_any());
     }
 }

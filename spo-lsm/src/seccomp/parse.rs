@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use spo_api::seccomp::v1::SeccompProfileSpec;
 use spo_api::seccomp::{Action, Operator};
 use spo_api::syscalls::is_known;
-use spo_api::{FieldPath, ProfileName, Violation};
+use spo_api::{FieldPath, ListenerPath, ProfileName, Violation};
 
 use super::contradiction;
 use super::written::{Written, WrittenArg, WrittenEntry};
@@ -23,8 +23,6 @@ const MAX_NAMES: usize = 8192;
 const MAX_NAME_BYTES: usize = 64;
 /// The kernel's `MAX_ERRNO`.
 const MAX_ERRNO: i64 = 4095;
-const MAX_LISTENER_BYTES: usize = 4096;
-const LISTENER_DIR: &str = "/var/run/security-profiles-operator/";
 
 /// Makes the model of a profile of the API.
 ///
@@ -95,15 +93,8 @@ impl Findings {
 
     /// The schema's pattern admits `..` as the last part (W-X-16); it is refused here.
     fn listener(&mut self, path: &str, field: &FieldPath) {
-        let socket = path.strip_prefix(LISTENER_DIR).unwrap_or_default();
-        let fits = !socket.is_empty()
-            && path.len() < MAX_LISTENER_BYTES
-            && socket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-        if !fits || socket == "." || socket == ".." {
-            self.refuse(
-                field.clone(),
-                format!("{path:?} is no socket directly below {LISTENER_DIR}: one name of letters, digits, '_', '-' and '.' is wanted"),
-            );
+        if let Err(error) = path.parse::<ListenerPath>() {
+            self.refuse(field.clone(), error.to_string());
         }
     }
 
