@@ -1,0 +1,43 @@
+//! A certificate that somebody else keeps.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::ResourceExt as _;
+use kube::api::PostParams;
+use serde_json::json;
+use spo_api::GROUP;
+use spo_tests::wait;
+
+use crate::server::{AUTHORITY, NAMESPACE, SERVING, Server, bundle, certificates, field};
+use crate::webhook::Webhook;
+
+/// As cert-manager leaves it, issued by itself.
+#[tokio::test]
+async fn what_cert_manager_keeps_is_served_and_trusted_and_never_written() {
+    let Some(server) = Server::take().await else { return };
+    let name = format!("webhook-service.{NAMESPACE}.svc");
+    let signed = rcgen::generate_simple_self_signed([name.clone(), format!("{name}.cluster.local")]).unwrap();
+    let bytes = |text: String| ByteString(text.into_bytes());
+    let secret = json!({
+        "metadata": {"name": SERVING, "annotations": {"cert-manager.io/certificate-name": "webhook-cert"}},
+        "type": "kubernetes.io/tls",
+        "data": {
+            "tls.crt": bytes(signed.cert.pem()),
+            "tls.key": bytes(signed.signing_key.serialize_pem()),
+            "ca.crt": bytes(signed.cert.pem()),
+        },
+    });
+    let made = server.secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    let webhook = Webhook::start(&server);
+    let authority = certificates(&field(&made, "ca.crt")).remove(0);
+    webhook.serves(&authority).await;
+    let trusts = |crd: &CustomResourceDefinition| bundle(crd) == [authority.clone()];
+    wait::until(&server.definitions, &format!("seccompprofiles.{GROUP}"), "to trust it", trusts).await;
+    let now = server.secrets.get(SERVING).await.unwrap();
+    assert_eq!(now.resource_version(), made.resource_version());
+    assert!(server.secrets.get_opt(AUTHORITY).await.unwrap().is_none());
+
+    server.forget(SERVING).await;
+    let ours = server.all_trust().await;
+    webhook.serves(&ours).await;
+}
