@@ -95,7 +95,8 @@ fn what_is_lost_between_the_start_of_a_command_and_its_exec_is_told_with_the_com
     child.wait().unwrap();
     let noise = making.join().unwrap();
     let seen = recorder.take(slot).unwrap();
-    assert!(seen.losses.count(Loss::DroppedNotifications) > 0, "{:?}", seen.losses);
+    // The end of the command itself is one.
+    assert!(seen.losses.count(Loss::DroppedNotifications) > 50, "{:?}", seen.losses);
     noise.end();
     recorder.take(other).unwrap();
 }

@@ -356,7 +356,8 @@ fn a_container_without_room_in_the_map_of_cgroups_is_counted_and_its_slot_is_giv
     let dir = pod.make();
     let mut recorder = Recorder::start(&Request::containers()).unwrap();
     recorder.expect_pod(&pod.name).unwrap();
-    let container = |number: usize| dir.join(number.to_string());
+    // Names of such a length that the ring does not hold the news of all.
+    let container = |number: usize| dir.join(format!("{number:064}"));
     for number in 0..SLOTS - 1 {
         fs::create_dir(container(number)).unwrap();
     }
