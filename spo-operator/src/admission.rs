@@ -1,16 +1,15 @@
 //! The admission webhooks: what happens to pods and profiles on their way into the cluster.
 //!
 //! Each webhook is a pure function of the request, of what the watches have shown, and of the time: [`binding`], [`recording`],
-//! [`exec`], [`validation`]. This file is the shell around them: it finds the function by the path, lets a request wait for a moment where
-//! what it depends on has only just been made, and hands events to their writer. [`observed`] holds what the watches show,
-//! [`upkeep`] keeps it current.
+//! [`exec`], [`validation`]. This file is the shell around them: it lets a request wait for a moment where what it depends on has
+//! only just been made, and hands events to their writer. [`observed`] holds what the watches show, [`upkeep`] keeps it current.
 //!
 //! Connections, certificates and the bounds of bodies are the server's.
 
-mod annotation;
 mod binding;
 mod confinement;
 mod decision;
+mod edit;
 mod event;
 mod exec;
 #[cfg(test)]
@@ -34,9 +33,6 @@ use observed::Observed;
 use review::{Request, Review};
 pub(crate) use upkeep::{Settings, Upkeep};
 
-/// How long a request waits for the watches to show their objects for the first time.
-const START: Duration = Duration::from_secs(2);
-
 /// Answers the requests of the API server. Clones share what they know.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
@@ -58,8 +54,7 @@ pub(crate) struct Answer {
 struct Now {
     /// Since the process started; never goes back.
     uptime: Duration,
-    /// Since 1970.
-    seconds: i64,
+    unix_seconds: u64,
     random: u64,
 }
 
@@ -124,7 +119,7 @@ impl Admission {
         let mut observed = self.observed.subscribe();
         loop {
             let decision = decide(webhook, request, &observed.borrow_and_update(), &self.now());
-            let patience = decision.as_ref().map_or(START, |decision| decision.patience);
+            let patience = decision.as_ref().map_or(decision::PATIENCE, |decision| decision.patience);
             let news = tokio::time::timeout_at(arrived + patience, observed.changed());
             if patience.is_zero() || !matches!(news.await, Ok(Ok(()))) {
                 return decision;
@@ -138,7 +133,7 @@ impl Admission {
         let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
         Now {
             uptime: self.started.elapsed(),
-            seconds: jiff::Timestamp::now().as_second(),
+            unix_seconds: u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default(),
             random: u64::from_ne_bytes(random),
         }
     }

@@ -1,53 +1,56 @@
 //! `/healthz` and `/readyz`.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::net::{Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 
-/// Whether the process is of use; shared with what answers `/readyz`.
+/// What the process waits for before it is of use; shared with what answers `/readyz`.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ready(Arc<AtomicBool>);
+pub(crate) struct Ready(Arc<Mutex<BTreeSet<&'static str>>>);
+
+/// One thing that is waited for.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    ready: Ready,
+    what: &'static str,
+}
 
 impl Ready {
-    /// Says that it is, or is not any more.
-    pub(crate) fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+    /// Adds something to wait for; `what` completes the sentence "waiting for".
+    pub(crate) fn wait_for(&self, what: &'static str) -> Gate {
+        let gate = Gate { ready: self.clone(), what };
+        gate.close();
+        gate
     }
 
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Says that the process is ending: it is not ready any more.
+    pub(crate) fn end(&self) {
+        self.wait_for("its own end");
+    }
+
+    fn awaited(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 }
 
-/// Opens the port, on every address.
-pub(crate) fn listen(port: u16) -> anyhow::Result<TcpListener> {
-    let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    let open = || {
-        let socket = TcpSocket::new_v6()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(16)
-    };
-    // A node without IPv6 has the other kind only.
-    let open_v4 = |_| {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(([0, 0, 0, 0], port).into())?;
-        socket.listen(16)
-    };
-    open()
-        .or_else(open_v4)
-        .with_context(|| format!("cannot listen on port {port} for health checks; choose another by --health-port"))
+impl Gate {
+    /// It is there.
+    pub(crate) fn open(&self) {
+        self.ready.0.lock().unwrap_or_else(PoisonError::into_inner).remove(self.what);
+    }
+
+    /// It is waited for.
+    pub(crate) fn close(&self) {
+        self.ready.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.what);
+    }
 }
 
 /// Answers for ever. A connection has five seconds, and one request.
@@ -62,7 +65,8 @@ pub(crate) async fn serve(listener: TcpListener, ready: Ready) -> Infallible {
             }
         };
         let ready = ready.clone();
-        let service = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(answer(&request, ready.get()))));
+        let service =
+            service_fn(move |request| std::future::ready(Ok::<_, Infallible>(answer(&request, &ready.awaited()))));
         let mut http = hyper::server::conn::http1::Builder::new();
         http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(5)).max_buf_size(8192);
         let served = http.serve_connection(TokioIo::new(connection), service);
@@ -70,19 +74,19 @@ pub(crate) async fn serve(listener: TcpListener, ready: Ready) -> Infallible {
     }
 }
 
-fn answer(request: &Request<Incoming>, ready: bool) -> Response<Full<Bytes>> {
-    let (status, text) = respond(request.uri().path(), ready);
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+fn answer(request: &Request<Incoming>, awaited: &[&str]) -> Response<Full<Bytes>> {
+    let (status, text) = respond(request.uri().path(), awaited);
+    let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     response
 }
 
-fn respond(path: &str, ready: bool) -> (StatusCode, &'static str) {
+fn respond(path: &str, awaited: &[&str]) -> (StatusCode, String) {
     match path {
-        "/healthz" => (StatusCode::OK, "ok"),
-        "/readyz" if ready => (StatusCode::OK, "ok"),
-        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "not ready: waiting for the API server"),
-        _ => (StatusCode::NOT_FOUND, "try /healthz or /readyz"),
+        "/healthz" => (StatusCode::OK, "ok".to_owned()),
+        "/readyz" if awaited.is_empty() => (StatusCode::OK, "ok".to_owned()),
+        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: waiting for {}", awaited.join(", "))),
+        _ => (StatusCode::NOT_FOUND, "try /healthz or /readyz".to_owned()),
     }
 }
 
@@ -91,10 +95,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_is_not_ready_is_healthy() {
-        assert_eq!(respond("/healthz", false).0, StatusCode::OK);
-        assert_eq!(respond("/readyz", false).0, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(respond("/readyz", true).0, StatusCode::OK);
-        assert_eq!(respond("/", true).0, StatusCode::NOT_FOUND);
+    fn a_process_that_is_not_ready_is_healthy_and_says_what_it_waits_for() {
+        let ready = Ready::default();
+        let (lease, certificate) = (ready.wait_for("the lease"), ready.wait_for("a certificate"));
+        assert_eq!(respond("/healthz", &ready.awaited()).0, StatusCode::OK);
+        let (status, text) = respond("/readyz", &ready.awaited());
+        assert_eq!(
+            (status, &*text),
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready: waiting for a certificate, the lease")
+        );
+        lease.open();
+        certificate.open();
+        assert_eq!(respond("/readyz", &ready.awaited()).0, StatusCode::OK);
+        lease.close();
+        assert_eq!(respond("/readyz", &ready.awaited()).1, "not ready: waiting for the lease");
+        assert_eq!(respond("/", &[]).0, StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn a_process_that_ends_is_not_ready_any_more() {
+        let ready = Ready::default();
+        ready.end();
+        assert_eq!(respond("/readyz", &ready.awaited()).0, StatusCode::SERVICE_UNAVAILABLE);
     }
 }

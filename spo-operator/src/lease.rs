@@ -13,6 +13,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
+use tokio::sync::watch;
 
 /// How long a lease is good for after its last renewal.
 const DURATION: Duration = Duration::from_secs(15);
@@ -108,6 +109,24 @@ impl Election {
                 return tracing::error!(lease = self.name, "the lease could not be renewed in time, so it is given up");
             }
         }
+    }
+
+    /// Leads whenever it may, and says so, until `ended`; then the lease is given back.
+    pub(crate) async fn stand(mut self, leading: watch::Sender<bool>, ended: impl Future<Output = ()>) {
+        let standing = async {
+            loop {
+                self.win(|| {}).await;
+                tracing::info!(lease = self.name, "leading");
+                leading.send_replace(true);
+                self.hold().await;
+                leading.send_replace(false);
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = standing => {}
+        }
+        self.release().await;
     }
 
     /// Gives the lease back, so that the next process need not wait for it to expire.

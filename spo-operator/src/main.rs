@@ -1,20 +1,25 @@
-//! The cluster side of the Security Profiles Operator: controllers, and later webhooks.
+//! The cluster side of the Security Profiles Operator: controllers and webhooks.
 //!
-//! `args` parses the command line, `run` is the list of what is started, `lease` elects the one process that writes, and
-//! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version.
+//! `args` parses the command line, `run` is the list of what is started, `lease` elects the one process that writes,
+//! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version,
+//! `server` answers what `routes` knows over HTTPS, `admission` decides about pods and profiles, and `certificate` sees to
+//! it that API servers trust the answers.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-#[expect(dead_code, reason = "the server that calls it is not here yet")]
 mod admission;
 mod args;
+mod certificate;
 mod health;
 mod lease;
+mod listen;
 mod log;
 mod profile;
+mod routes;
 mod run;
+mod server;
 mod storage;
 mod sys;
 mod version;
@@ -35,6 +40,10 @@ fn start(args: args::Args) -> anyhow::Result<()> {
         args::Command::Manager(manager) => {
             log::start(args.verbosity);
             run::manager(manager)
+        }
+        args::Command::Webhook(webhook) => {
+            log::start(args.verbosity);
+            run::webhook(webhook)
         }
         args::Command::Version { json } => version::print(json),
         args::Command::Completions { shell } => args::print_completions(shell),

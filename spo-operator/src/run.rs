@@ -1,81 +1,68 @@
-//! What `spo-operator manager` starts, and how it ends.
+//! What each command starts, and how it ends.
 
 use std::path::Path;
 
 use anyhow::Context;
+use futures::FutureExt;
+use futures::future::Shared;
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::Manager;
+use crate::args;
 use crate::health::{self, Ready};
-use crate::lease::Election;
-use crate::profile::Controller;
-use crate::storage;
+use crate::listen::listen;
 
-/// The lease of the manager, by its name in the reference operator.
-const LEASE: &str = "security-profiles-operator-lock";
+mod https;
+mod manager;
+mod webhook;
+
+/// Requests that need a while are worked on by so many threads at most.
+const WORKERS: usize = 4;
+/// Probes come one at a time.
+const HEALTH_BACKLOG: u32 = 16;
 
 /// Runs the manager until a signal ends it.
-pub(crate) fn manager(args: Manager) -> anyhow::Result<()> {
+pub(crate) fn manager(args: args::Manager) -> anyhow::Result<()> {
+    block_on(manager::run(args))
+}
+
+/// Runs the webhook server until a signal ends it.
+pub(crate) fn webhook(args: args::Webhook) -> anyhow::Result<()> {
+    block_on(webhook::run(args))
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_already| anyhow::anyhow!("a crypto provider is set already"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let ended = runtime.block_on(run(args));
-    // A look-up of a host name may still be under way, and nobody waits for it.
-    runtime.shutdown_background();
-    ended
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(WORKERS).build().context("cannot start")?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background(); // nobody waits for work whose client is gone
+    outcome
 }
 
-async fn run(args: Manager) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        args.with_nodestatus_controller,
-        "no controller is enabled: leave out --with-nodestatus-controller=false"
-    );
-    let ended = ended()?; // from here on a signal ends the process in good order
-    let ready = Ready::default();
-    if args.health_port != 0 {
-        tokio::spawn(health::serve(health::listen(args.health_port)?, ready.clone()));
-    }
-    let client = client(args.kubeconfig.as_deref()).await?;
-    let namespace = args.operator_namespace;
-    let me = args.pod_name.unwrap_or_else(own_name);
-    let mut election = Election::new(client.clone(), &namespace, LEASE, me);
-    tokio::select! {
-        () = ended => {}
-        () = lead(&mut election, &client, &namespace, &ready) => {}
-    }
-    tracing::info!("ending");
-    ready.set(false);
-    election.release().await;
-    Ok(())
-}
-
-/// Leads whenever it may. What the controllers know is dropped with the lease: the next leader may have changed all of it.
-async fn lead(election: &mut Election, client: &Client, namespace: &str, ready: &Ready) {
-    loop {
-        election.win(|| ready.set(true)).await;
-        tracing::info!(lease = LEASE, "leading");
-        let controller = Controller::new(client.clone(), namespace);
-        tokio::select! {
-            () = election.hold() => {}
-            () = controller.run(|| ready.set(true)) => {}
-            () = storage::keep(client.clone()) => {}
-        }
-    }
-}
-
-/// SIGTERM or SIGINT.
-fn ended() -> anyhow::Result<impl Future<Output = ()>> {
+/// SIGTERM or SIGINT: from here on such a signal ends the process in good order.
+fn ended() -> anyhow::Result<Shared<impl Future<Output = ()>>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    Ok(async move {
+    let ended = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    })
+    };
+    Ok(ended.shared())
+}
+
+/// Answers probes, unless `port` is 0.
+fn answer_probes(port: u16, ready: &Ready) -> anyhow::Result<()> {
+    if port != 0 {
+        let listener = listen(port, "--health-port", HEALTH_BACKLOG)?;
+        tokio::spawn(health::serve(listener, ready.clone()));
+    }
+    Ok(())
 }
 
 async fn client(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {

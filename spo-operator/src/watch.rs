@@ -26,6 +26,14 @@ pub(crate) struct Kind {
     pub(crate) plural: &'static str,
 }
 
+impl Kind {
+    /// What the API server calls objects of `kind`, in the version that they are stored in.
+    pub(crate) const fn stored(kind: spo_api::Kind) -> Self {
+        let (group, version) = (spo_api::GROUP, spo_api::STORED_VERSION);
+        Self { group, version, kind: kind.as_str(), plural: kind.plural() }
+    }
+}
+
 /// What this program wants of any object: who it is, and of `spec` and `status` what the types say; here which node it is about, and
 /// the status as it stands.
 ///

@@ -30,7 +30,7 @@ fn without_its_namespace_the_manager_says_which_flag_is_missing() {
 
 #[test]
 fn w_op_11_outside_a_pod_and_without_a_kubeconfig_the_manager_ends_with_status_1() {
-    let output = spo_operator(&["manager", "--operator-namespace", "spo", "--health-port", "0"]);
+    let output = spo_operator(&["manager", "--operator-namespace", "spo", "--health-port", "0", "--port", "0"]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("--kubeconfig"), "{text}");
@@ -40,4 +40,12 @@ fn w_op_11_outside_a_pod_and_without_a_kubeconfig_the_manager_ends_with_status_1
 fn completions_name_the_commands() {
     let text = String::from_utf8(spo_operator(&["completions", "bash"]).stdout).unwrap();
     assert!(text.contains("manager"), "{text}");
+}
+
+#[test]
+fn without_a_certificate_converting_alone_says_which_flag_is_missing() {
+    let output = spo_operator(&["webhook", "--convert-only"]);
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("--cert-dir"), "{text}");
 }

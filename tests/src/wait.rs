@@ -61,3 +61,18 @@ pub async fn until_seen<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T
         sleep(LOOK).await;
     }
 }
+
+/// Tries until it succeeds, and gives back what that gave.
+///
+/// # Panics
+/// After [`PATIENCE`], with the last error.
+pub async fn until_ok<T, E: std::fmt::Display>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => assert!(Instant::now() < deadline, "waited in vain for {what}: {error}"),
+        }
+        sleep(LOOK).await;
+    }
+}

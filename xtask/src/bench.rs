@@ -14,6 +14,7 @@ use crate::run::{print, root, say};
 
 mod cli;
 mod convert;
+mod https;
 pub(crate) mod measure;
 mod memory;
 mod operator;
@@ -35,9 +36,9 @@ pub(crate) struct Bench {
 enum Name {
     /// `spoc version` beside `/bin/true`; `spoc record /bin/true`.
     Cli,
-    /// Objects from one version to the other, beside `serde_json`.
+    /// Objects from one version to the other, beside `serde_json`, and through HTTPS.
     Convert,
-    /// What the daemon and the manager have in memory.
+    /// What the daemon, the manager and the webhook server have in memory.
     Memory,
     /// A thousand profiles until all are Installed, beside a plain client that does as many writes.
     Propagate,

@@ -33,7 +33,8 @@ fn profile(manifest: &Manifest) {
     assert_eq!(profile.key(), manifest.key);
     let Ok(checked) = check(profile, &Policy::default()) else { return };
     let artifact = render(&checked);
-    let Profile::Seccomp(own) = profile;
+    // The other modules' texts have readers of their own, and targets for these.
+    let Profile::Seccomp(own) = profile else { return };
     let runtime = parse_oci(own.name().clone(), &artifact.bytes).expect("a runtime can read the file");
     assert_eq!(runtime.entries(), own.entries());
     assert_eq!(runtime.default_effect(), own.default_effect());

@@ -13,19 +13,14 @@ use spo_api::ProfileState;
 use spo_api::daemon::v1::MissingProfile;
 
 use super::confinement::{Confinement, Module, container_says, pod_says};
-use super::decision::Decision;
+use super::decision::{Decision, patience};
+use super::edit::Edit;
 use super::observed::{Binding, Observed};
-use super::pod::{Container, Edit, List, Place, Pod};
+use super::pod::{Container, List, Place, Pod};
 use super::review::{NoObject, Operation, Request};
 
 /// The image that stands for every image.
 const ANY_IMAGE: &str = "*";
-/// A binding or a profile is new for so long. What is missing then is expected to come.
-const NEW: Duration = Duration::from_secs(10);
-/// How long a pod waits for what is expected to come. The API server waits for five seconds at the least.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it waits for anything else: a watch is behind, if only by a moment.
-const LAG: Duration = Duration::from_millis(250);
 
 /// What to do with a pod. `now` is the time that `observed` goes by.
 pub(crate) fn decide(request: &Request<'_>, observed: &Observed, now: Duration) -> Decision {
@@ -34,7 +29,7 @@ pub(crate) fn decide(request: &Request<'_>, observed: &Observed, now: Duration) 
     if !whole && !debugging {
         return Decision::allowed();
     }
-    let pod: Pod = match request.object() {
+    let pod = match Pod::of(request) {
         Ok(pod) => pod,
         Err(error) => return Decision::unreadable(error),
     };
@@ -120,11 +115,11 @@ impl<'a> Found<'a> {
             Err(text) => return self.missing(name, text, observed),
         };
         let Some(profile) = observed.profile(key) else {
-            self.wait(now, binding.since);
+            self.patience = self.patience.max(patience(binding.since, now));
             return self.missing(name, &format!("{} {}", key.kind, key.name), observed);
         };
         let Some(state) = profile.state else {
-            self.wait(now, binding.since.max(profile.since));
+            self.patience = self.patience.max(patience(binding.since.max(profile.since), now));
             let message = format!(
                 "ProfileBinding {name} names {} {}, which no node has reported on yet: try again, and if that stays so, see \
                  whether the operator and its daemon run",
@@ -149,11 +144,6 @@ impl<'a> Found<'a> {
             }
         }
     }
-
-    fn wait(&mut self, now: Duration, since: Duration) {
-        let new = now.saturating_sub(since) < NEW;
-        self.patience = self.patience.max(if new { PATIENCE } else { LAG });
-    }
 }
 
 /// The patch by which the bindings take effect. Of several for one image and module, the last by name does.
@@ -166,7 +156,16 @@ fn confine(subject: &Subject<'_>, usable: &[Usable<'_>]) -> (Patch, Vec<String>)
         let covered = any.is_some_and(|any| cover(subject, &any.confinement, &mut edit));
         for (place, container) in &subject.containers {
             let says = container_says(subject.pod, container, module);
-            let Some(binding) = last(&container.image).or(any.filter(|_| says || !covered)) else { continue };
+            let Some(binding) = last(&container.image).or(any) else { continue };
+            if module == Module::Seccomp && container.is_privileged() {
+                let (container, name) = (&container.name, binding.name);
+                warnings.push(format!(
+                    "container {container} is privileged: runtimes ignore the profile of ProfileBinding {name}"
+                ));
+            }
+            if covered && !says && binding.image == ANY_IMAGE {
+                continue; // it takes what its pod has
+            }
             if binding.confinement.is_of(subject.pod, container) {
                 continue;
             }

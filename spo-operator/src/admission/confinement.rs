@@ -5,9 +5,10 @@
 
 use k8s_openapi::api::core::v1::{AppArmorProfile, SELinuxOptions, SeccompProfile};
 use serde_json::{Value, json};
-use spo_api::{ProfileKey, ProfileKind, seccomp};
+use spo_api::{ProfileKey, ProfileKind, seccomp, selinux};
 
-use super::pod::{Container, Edit, Place, Pod, SecurityContext};
+use super::edit::Edit;
+use super::pod::{Container, Place, Pod, SecurityContext};
 
 const LOCALHOST: &str = "Localhost";
 /// What a container's AppArmor profile was written as before it had a field. The API server still makes the field from it where there
@@ -51,7 +52,7 @@ impl Confinement {
     pub(crate) fn by(profile: &ProfileKey) -> Self {
         match profile.kind {
             ProfileKind::Seccomp => Self::Seccomp(seccomp::localhost_profile(&profile.name)),
-            ProfileKind::Selinux | ProfileKind::RawSelinux => Self::Selinux(format!("{}.process", profile.name)),
+            ProfileKind::Selinux | ProfileKind::RawSelinux => Self::Selinux(selinux::usage(&profile.name)),
             ProfileKind::AppArmor => Self::AppArmor(profile.name.to_string()),
         }
     }

@@ -7,6 +7,18 @@ use json_patch::Patch;
 use super::observed::Recording;
 use super::review::NoObject;
 
+/// An object is new for so long after it was first seen. What is missing then is expected to come.
+const NEW: Duration = Duration::from_secs(10);
+/// How long a request waits for what is expected to come. The API server waits for five seconds at the least.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for anything else: a watch is behind, if only by a moment.
+pub(crate) const LAG: Duration = Duration::from_millis(250);
+
+/// How long a request may wait for what an object lacks that was first seen at `since`.
+pub(crate) fn patience(since: Duration, now: Duration) -> Duration {
+    if now.saturating_sub(since) < NEW { PATIENCE } else { LAG }
+}
+
 /// What is to be answered, and what to tell beside the answer.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Decision {

@@ -10,15 +10,13 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use spo_api::GROUP;
 use tokio::sync::mpsc;
 
 use super::decision::{Notice, Reason};
 use crate::watch::Kind;
 
 /// What the API server calls recordings.
-pub(super) const RECORDING: Kind =
-    Kind { group: GROUP, version: "v1", kind: "ProfileRecording", plural: "profilerecordings" };
+pub(super) const RECORDING: Kind = Kind::stored(spo_api::Kind::ProfileRecording);
 /// Who says so.
 const CONTROLLER: &str = "spo-recording-webhook";
 /// How many events wait to be written.
@@ -31,6 +29,8 @@ const REMEMBERED_MAX: usize = 1024;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The API server takes longer notes for an error.
 const NOTE_MAX_BYTES: usize = 1024;
+/// The same for the instance.
+const INSTANCE_MAX_BYTES: usize = 128;
 
 /// Where requests leave what is to be told.
 #[derive(Debug, Clone)]
@@ -101,7 +101,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, instance: String, queue: Queue) -> Self {
+    pub(super) fn new(client: Client, mut instance: String, queue: Queue) -> Self {
+        instance.truncate(instance.floor_char_boundary(INSTANCE_MAX_BYTES));
         let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance) };
         Self { recorder: Recorder::new(client, reporter), queue }
     }

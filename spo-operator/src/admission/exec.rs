@@ -10,7 +10,8 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation};
 
 use super::decision::{Decision, Verdict};
-use super::pod::{Container, Edit, List, Place, Pod};
+use super::edit::Edit;
+use super::pod::{Container, List, Place, Pod};
 use super::review::{Operation, Request};
 
 /// The variable, and the key in the API server's audit log.
@@ -65,7 +66,7 @@ fn is_variable(argument: &str) -> bool {
 
 /// The environment of the containers that `which` picks, with the UID in it.
 fn environment(request: &Request<'_>, which: fn(&Pod) -> Vec<(Place, &Container)>) -> Option<Patch> {
-    let pod: Pod = request.object().ok()?;
+    let pod = Pod::of(request).ok()?;
     let mut edit = Edit::of(&pod);
     let containers = which(&pod);
     for (place, container) in &containers {
@@ -81,7 +82,8 @@ fn first(pod: &Pod) -> Vec<(Place, &Container)> {
 }
 
 fn not_started(pod: &Pod) -> Vec<(Place, &Container)> {
-    pod.list(List::Ephemeral).filter(|(_, container)| !pod.has_status_of(&container.name)).collect()
+    let begun = pod.begun_ephemeral();
+    pod.list(List::Ephemeral).filter(|(_, container)| !begun.contains(container.name.as_str())).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{Now, Webhook, decide, review};
 pub(super) const NAMESPACE: &str = "web";
 /// The nonce that comes of it is `ccccc`.
 const RANDOM: u64 = 1 + 27 + 27 * 27 + 27 * 27 * 27 + 27 * 27 * 27 * 27;
-const SECONDS: i64 = 1_700_000_000;
+const SECONDS: u64 = 1_700_000_000;
 
 /// What a test's cluster holds. Objects are in the namespace [`NAMESPACE`].
 pub(super) struct World {
@@ -77,7 +77,7 @@ impl World {
     pub(super) fn decide(&self, webhook: Webhook, request: Value) -> Decision {
         let body = review(request);
         let review = review::read(&body).unwrap();
-        let now = Now { uptime: self.now, seconds: SECONDS, random: RANDOM };
+        let now = Now { uptime: self.now, unix_seconds: SECONDS, random: RANDOM };
         decide(webhook, &review.request, &self.observed, &now).unwrap()
     }
 

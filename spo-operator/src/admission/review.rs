@@ -3,22 +3,16 @@
 //! The types of `kube::core::admission` do not serve: their objects must have metadata, which the options of `kubectl exec` have not,
 //! and they write a patch as a list of numbers. Here objects stay text until a webhook reads the part it needs.
 
+mod answer;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use k8s_openapi::ByteString;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-use super::decision::{Decision, Verdict};
 
 const KIND: &str = "AdmissionReview";
 const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
-/// More warnings are left out, with a line that says so. The API server hands on 4 kB of them.
-const WARNINGS_MAX: usize = 16;
-/// The API server cuts longer ones.
-const WARNING_MAX_BYTES: usize = 256;
 
 /// A body that asks nothing that can be answered.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +39,7 @@ pub(crate) struct Request<'a> {
     /// The one of this request, to be given back.
     pub(crate) uid: String,
     /// What the object is.
-    pub(crate) kind: GroupVersionKind,
+    pub(crate) kind: ObjectKind,
     /// Empty for the object itself.
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) sub_resource: String,
@@ -66,12 +60,9 @@ pub(crate) struct Request<'a> {
     old_object: Option<&'a RawValue>,
 }
 
-/// What an object is.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct GroupVersionKind {
-    pub(crate) group: String,
-    pub(crate) version: String,
+/// What an object is. Its group and version are settled by the rules of the webhook.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ObjectKind {
     pub(crate) kind: String,
 }
 
@@ -91,6 +82,8 @@ pub(crate) enum NoObject {
     Missing(&'static str),
     #[error("the {0} of the request cannot be read")]
     Shape(&'static str, #[source] serde_json::Error),
+    #[error("a pod with {0} containers is too large to be looked at; {1} are possible")]
+    TooManyContainers(usize, usize),
 }
 
 impl Request<'_> {
@@ -140,77 +133,6 @@ pub(crate) fn read(body: &[u8]) -> Result<Review<'_>, NoReview> {
     Ok(Review { api_version, request: serde_json::from_str(request.get()).map_err(NoReview::Shape)? })
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    kind: &'static str,
-    api_version: &'static str,
-    response: Response<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response<'a> {
-    uid: &'a str,
-    allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<ByteString>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    audit_annotations: BTreeMap<&'static str, &'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<Cow<'a, str>>,
-}
-
-#[derive(Serialize)]
-struct Status<'a> {
-    code: u16,
-    message: &'a str,
-}
-
-impl Review<'_> {
-    /// The body of the answer.
-    pub(crate) fn answer(&self, decision: &Decision) -> serde_json::Result<Vec<u8>> {
-        let mut response = Response {
-            uid: &self.request.uid,
-            allowed: true,
-            status: None,
-            patch: None,
-            patch_type: None,
-            audit_annotations: decision.audit.iter().map(|(key, value)| (*key, value.as_str())).collect(),
-            warnings: warnings(&decision.warnings),
-        };
-        match &decision.verdict {
-            Verdict::Allowed { patch, message } => {
-                response.status = message.map(|message| Status { code: 200, message });
-                if !patch.0.is_empty() {
-                    response.patch = Some(ByteString(serde_json::to_vec(patch)?));
-                    response.patch_type = Some("JSONPatch");
-                }
-            }
-            Verdict::Refused { code, message } => {
-                response.allowed = false;
-                response.status = Some(Status { code: *code, message });
-            }
-        }
-        serde_json::to_vec(&Answer { kind: KIND, api_version: self.api_version, response })
-    }
-}
-
-/// What the API server hands on to whoever asked.
-fn warnings(all: &[String]) -> Vec<Cow<'_, str>> {
-    let cut = |text: &'_ str| -> usize { text.floor_char_boundary(WARNING_MAX_BYTES) };
-    let kept = if all.len() > WARNINGS_MAX { WARNINGS_MAX - 1 } else { all.len() };
-    let mut shown: Vec<_> = all[..kept].iter().map(|text| Cow::Borrowed(&text[..cut(text)])).collect();
-    if kept < all.len() {
-        shown.push(Cow::Owned(format!("and {} more warnings", all.len() - kept)));
-    }
-    shown
-}
-
 /// `null` counts as absent.
 pub(super) fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
 where
@@ -222,61 +144,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use json_patch::{Patch, PatchOperation};
     use rstest::rstest;
     use serde_json::{Value, json};
 
     use super::*;
-
-    fn review(version: &str) -> Vec<u8> {
-        let review = json!({
-            "kind": "AdmissionReview", "apiVersion": format!("admission.k8s.io/{version}"),
-            "request": {
-                "uid": "0c9a8d74", "kind": {"group": "", "version": "v1", "kind": "Pod"},
-                "resource": {"group": "", "version": "v1", "resource": "pods"},
-                "namespace": "web", "operation": "CREATE", "userInfo": {"username": "admin"},
-                "object": {"metadata": {"generateName": "web-"}}, "oldObject": null, "dryRun": false,
-            },
-        });
-        serde_json::to_vec(&review).unwrap()
-    }
-
-    fn answer(version: &str, decision: &Decision) -> Value {
-        let body = review(version);
-        serde_json::from_slice(&read(&body).unwrap().answer(decision).unwrap()).unwrap()
-    }
-
-    #[rstest]
-    fn the_answer_is_of_the_version_asked_and_names_the_request(#[values("v1", "v1beta1")] version: &str) {
-        let want = json!({"kind": "AdmissionReview", "apiVersion": format!("admission.k8s.io/{version}"),
-            "response": {"uid": "0c9a8d74", "allowed": true}});
-        assert_eq!(answer(version, &Decision::allowed()), want);
-    }
-
-    #[test]
-    fn a_patch_is_base64_of_a_json_patch() {
-        let operation: PatchOperation = serde_json::from_value(json!({"op": "add", "path": "/a", "value": 1})).unwrap();
-        let response = answer("v1", &Decision::patched(Patch(vec![operation])))["response"].clone();
-        assert_eq!(response["patchType"], "JSONPatch");
-        // [{"op":"add","path":"/a","value":1}]
-        assert_eq!(response["patch"], "W3sib3AiOiJhZGQiLCJwYXRoIjoiL2EiLCJ2YWx1ZSI6MX1d");
-    }
-
-    #[test]
-    fn a_refusal_has_a_code_and_a_message() {
-        let response = answer("v1", &Decision::refused(403, "no"))["response"].clone();
-        assert_eq!(response, json!({"uid": "0c9a8d74", "allowed": false, "status": {"code": 403, "message": "no"}}));
-    }
-
-    #[test]
-    fn warnings_are_few_and_short() {
-        let long = "ä".repeat(200);
-        let mut decision = Decision::allowed();
-        decision.warnings = vec![long; 40];
-        let response = answer("v1", &decision)["response"]["warnings"].clone();
-        let shown: Vec<String> = serde_json::from_value(response).unwrap();
-        assert_eq!((shown.len(), shown[0].len(), shown[15].as_str()), (16, 256, "and 25 more warnings"));
-    }
 
     #[rstest]
     #[case::no_json("{", "no AdmissionReview")]
@@ -314,8 +185,10 @@ mod tests {
     #[test]
     fn nesting_that_no_webhook_reads_costs_nothing() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        let body =
-            String::from_utf8(review("v1")).unwrap().replace(r#""oldObject":null"#, &format!(r#""oldObject":{deep}"#));
+        let body = format!(
+            r#"{{"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+                "request": {{"uid": "1", "kind": {{"kind": "Pod"}}, "operation": "CREATE", "oldObject": {deep}}}}}"#
+        );
         let review = read(body.as_bytes()).unwrap();
         assert!(matches!(review.request.old_object::<Value>(), Err(NoObject::Shape("oldObject", _))));
     }

@@ -175,7 +175,7 @@ proptest! {
         let body = review(request.clone());
         let Ok(read) = review::read(&body) else { return Ok(()) };
         for webhook in ALL {
-            let now = Now { uptime: Duration::ZERO, seconds: 1, random: 7 };
+            let now = Now { uptime: Duration::ZERO, unix_seconds: 1, random: 7 };
             let decision = decide(webhook, &read.request, &world.observed, &now).unwrap();
             read.answer(&decision).unwrap();
             let object = &request["object"];

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
-use spo_api::{GROUP, ProfileKind};
+use spo_api::ProfileKind;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -14,13 +14,8 @@ use super::event;
 use super::observed::{Change, Observed, Reported, Specified};
 use crate::watch::{Kind, forever};
 
-const BINDING: Kind = Kind { group: GROUP, version: "v1", kind: "ProfileBinding", plural: "profilebindings" };
-const CONFIGURATION: Kind = Kind {
-    group: GROUP,
-    version: "v1",
-    kind: "SecurityProfilesOperatorDaemon",
-    plural: "securityprofilesoperatordaemons",
-};
+const BINDING: Kind = Kind::stored(spo_api::Kind::ProfileBinding);
+const CONFIGURATION: Kind = Kind::stored(spo_api::Kind::SecurityProfilesOperatorDaemon);
 /// The name of the cluster's configuration.
 const SPOD: &str = "spod";
 
@@ -84,7 +79,7 @@ fn changes(client: &Client, namespace: &str) -> SelectAll<BoxStream<'static, Cha
     let recordings: Api<Specified> = Api::all_with(client.clone(), &event::RECORDING);
     changes.push(forever(recordings, Config::default(), event::RECORDING.kind).map(Change::Recording).boxed());
     for kind in ProfileKind::ALL {
-        let resource = Kind { group: GROUP, version: "v1", kind: kind.as_str(), plural: kind.plural() };
+        let resource = Kind::stored(kind.into());
         let profiles: Api<Reported> = Api::all_with(client.clone(), &resource);
         let events = forever(profiles, Config::default(), kind.as_str());
         changes.push(events.map(move |event| Change::Profile(kind, event)).boxed());

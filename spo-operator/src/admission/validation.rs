@@ -17,15 +17,13 @@ use spo_api::selinux::v1::SelinuxProfileSpec;
 use spo_api::{FieldPath, ProfileKind, ProfileName, Violation};
 use spo_lsm::{Policy, Spec, check, parse};
 
-use super::decision::Decision;
+use super::decision::{Decision, LAG};
 use super::observed::Observed;
 use super::pod::Metadata;
 use super::review::{Operation, Request};
 
 /// The code of the API server's own validation.
 const INVALID: u16 = 422;
-/// How long a text waits for a profile that it builds on: a watch is behind, if only by a moment.
-const LAG: Duration = Duration::from_millis(250);
 /// A name that begins as the one will that the API server makes.
 const GENERATED: &str = "x";
 

@@ -33,8 +33,21 @@ pub fn daemon_through(server: &Server, port: Option<u16>) -> Process {
 /// Starts `spo-operator manager` as the service account that its pods have.
 pub fn manager(server: &Server) -> Process {
     let mut command = program("spo-operator");
-    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", "0"]);
+    command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", "0", "--port", "0"]);
     start(command, &server.kubeconfig(NAMESPACE, None), server.dir().join("manager.log"))
+}
+
+/// Starts `spo-operator webhook` as the service account that its pods have, listening on this port of 127.0.0.1.
+pub fn webhook(server: &Server, port: u16) -> Process {
+    let mut command = program("spo-operator");
+    command.args(["webhook", "--operator-namespace", NAMESPACE, "--health-port", "0", "--cert-name", "127.0.0.1"]);
+    command.arg("--port").arg(port.to_string());
+    start(command, &server.kubeconfig("spo-webhook", None), server.dir().join("webhook.log"))
+}
+
+/// A port that is free at the moment.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Both.

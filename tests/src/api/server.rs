@@ -1,6 +1,7 @@
 //! The API server that `cargo xtask test` starts, made ready for the operator.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::{manifest, wait};
@@ -10,6 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt as _};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use spo_api::GROUP;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
@@ -122,6 +124,34 @@ impl Server {
         let config: Value = serde_saphyr::from_str(&text).unwrap();
         let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
         server.rsplit_once(':').unwrap().1.trim_end_matches('/').parse().unwrap()
+    }
+
+    /// Kills the API server and starts it again with the same arguments; ends when it answers.
+    #[expect(clippy::zombie_processes, reason = "it runs on when the test has ended")]
+    pub async fn restart(&self) {
+        // `cargo xtask` keeps a note of the process, its number and its start, beside the kubeconfig.
+        let note = self.kubeconfig.parent().unwrap().join("pid/kube-apiserver");
+        let text = std::fs::read_to_string(&note).unwrap();
+        let pid = text.split(' ').next().unwrap();
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        let words: Vec<&str> = line
+            .split(|byte| *byte == 0)
+            .map(|word| std::str::from_utf8(word).unwrap())
+            .filter(|word| !word.is_empty())
+            .collect();
+        kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+        wait::until_seen("the end of the API server", || {
+            std::net::TcpStream::connect(("127.0.0.1", self.port())).err()
+        })
+        .await;
+        let log = std::fs::File::create(self.kubeconfig.parent().unwrap().join("log/kube-apiserver")).unwrap();
+        let mut detached = Command::new("setsid");
+        detached.args(&words).current_dir("/").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = detached.spawn().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let since = stat.rsplit(')').next().unwrap().split_ascii_whitespace().nth(19).unwrap();
+        std::fs::write(note, format!("{} {since}\n", child.id())).unwrap();
+        wait::until_ok("the API server", async || self.client.apiserver_version().await).await;
     }
 
     /// Makes a Node object, if it is not there.

@@ -1,7 +1,7 @@
 //! What the conversion of objects between versions costs.
 //!
 //! The library is measured by an example of its own, built with the release profile: beside `serde_json`, which has to read and
-//! write the same bytes, in turns.
+//! write the same bytes, in turns. [`super::https`] measures the server around it.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::Figure;
 use crate::run::{Run, target};
 
 pub(crate) fn run() -> Result<Vec<Figure>> {
-    library()
+    Ok([library()?, super::https::figures()?].concat())
 }
 
 /// `spo-convert` by itself: no connection, one thread.

@@ -1,6 +1,6 @@
 //! The daemon and the manager on an API server of their own, as benches need them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::measure::release;
 use crate::cluster::api::Throwaway;
 
+const NAMESPACE: &str = "security-profiles-operator";
 /// How long a process may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
@@ -21,7 +22,7 @@ pub(super) struct Stage {
     server: Throwaway,
     load: PathBuf,
     daemon: PathBuf,
-    manager: PathBuf,
+    operator: PathBuf,
     /// The root of the daemon's host, and logs.
     dir: tempfile::TempDir,
 }
@@ -44,6 +45,8 @@ pub(super) struct Process {
 pub(super) struct Memory {
     pub(super) rss_bytes: u64,
     pub(super) anonymous_bytes: u64,
+    /// The most that was ever resident.
+    pub(super) peak_bytes: u64,
 }
 
 impl Stage {
@@ -51,7 +54,7 @@ impl Stage {
         let stage = Self {
             load: release("spo-tests", "load")?,
             daemon: release("spo-node", "spo-node")?,
-            manager: release("spo-operator", "spo-operator")?,
+            operator: release("spo-operator", "spo-operator")?,
             server: Throwaway::start()?,
             dir: tempfile::tempdir().context("cannot make a temporary folder")?,
         };
@@ -80,41 +83,52 @@ impl Stage {
         let daemon = Command::new(&self.daemon);
         let root = self.dir.path().join("root");
         std::fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
-        let daemon = self.start(daemon, "daemon", |command, port| {
-            command.args(["daemon", "--node-name", "node1", "--health-port", port, "--root"]).arg(&root);
+        let daemon = self.start(daemon, "daemon", |command| {
+            command.args(["daemon", "--node-name", "node1", "--root"]).arg(&root);
         })?;
-        let manager = Command::new(&self.manager);
-        let manager = self.start(manager, "manager", |command, port| {
-            command.args(["manager", "--operator-namespace", "security-profiles-operator", "--health-port", port]);
+        let manager = Command::new(&self.operator);
+        let webhooks = free_port()?.to_string();
+        let manager = self.start(manager, "manager", |command| {
+            command.args(["manager", "--operator-namespace", NAMESPACE, "--port", &webhooks]);
         })?;
         Ok(Running { daemon, manager })
     }
 
-    fn start(&self, mut command: Command, name: &str, arguments: impl FnOnce(&mut Command, &str)) -> Result<Process> {
-        let port = free_port()?;
-        arguments(&mut command, &port.to_string());
-        let log = std::fs::File::create(self.dir.path().join(name)).context("cannot make a log")?;
-        command
-            .arg("--kubeconfig")
-            .arg(self.server.kubeconfig())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
-        let begin = Instant::now();
-        let mut child = command.spawn().with_context(|| format!("cannot start the {name}"))?;
-        while !is_ready(port) {
-            if child.try_wait()?.is_some() || begin.elapsed() > PATIENCE {
-                let log = std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
-                _ = child.kill();
-                bail!("the {name} is not ready; it says:\n{log}");
-            }
-            std::thread::sleep(LOOK);
-        }
-        Ok(Process { child, start: begin.elapsed() })
+    /// Starts the webhook server, and waits until it is ready.
+    pub(super) fn webhook(&self) -> Result<Process> {
+        let port = free_port()?.to_string();
+        self.start(Command::new(&self.operator), "webhook", |command| {
+            command.args(["webhook", "--operator-namespace", NAMESPACE, "--port", &port]);
+        })
+    }
+
+    fn start(&self, mut command: Command, name: &str, arguments: impl FnOnce(&mut Command)) -> Result<Process> {
+        arguments(&mut command);
+        command.arg("--kubeconfig").arg(self.server.kubeconfig());
+        Process::start(command, name, &self.dir.path().join(name))
     }
 }
 
 impl Process {
+    /// Starts a program of ours, and waits until it says that it is ready. What it says else goes to `log`.
+    pub(super) fn start(mut command: Command, name: &str, log: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let to = std::fs::File::create(log).context("cannot make a log")?;
+        command.args(["--health-port", &port.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(to);
+        let begin = Instant::now();
+        let mut child = command.spawn().with_context(|| format!("cannot start the {name}"))?;
+        while !is_ready(port) {
+            if child.try_wait()?.is_some() || begin.elapsed() > PATIENCE {
+                let said = std::fs::read_to_string(log).unwrap_or_default();
+                _ = child.kill();
+                bail!("the {name} is not ready; it says:\n{said}");
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(Self { child, start: begin.elapsed() })
+    }
+
     /// CPU time so far, in seconds, of all of its threads.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
         let path = format!("/proc/{}/stat", self.child.id());
@@ -133,7 +147,7 @@ impl Process {
             let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
             Ok(kib.with_context(|| format!("{path} has no {name}"))? * 1024)
         };
-        Ok(Memory { rss_bytes: bytes("VmRSS")?, anonymous_bytes: bytes("RssAnon")? })
+        Ok(Memory { rss_bytes: bytes("VmRSS")?, anonymous_bytes: bytes("RssAnon")?, peak_bytes: bytes("VmHWM")? })
     }
 }
 
@@ -147,7 +161,7 @@ impl Drop for Process {
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").context("no port is free")?;
     Ok(listener.local_addr()?.port())
 }

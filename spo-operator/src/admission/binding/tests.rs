@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spo_api::ProfileKind;
 
 use super::super::Webhook;
-use super::super::decision::Verdict;
+use super::super::decision::{LAG, PATIENCE, Verdict};
 use super::super::fixture::{World, add_ephemeral, create, delete, patched, pod, push, update};
 use super::*;
 
@@ -320,6 +320,17 @@ fn an_ephemeral_container_takes_what_its_pod_has() {
     assert_eq!(world.decide(Webhook::Binding, add_ephemeral(&running, &debugged)), Decision::allowed());
 }
 
+#[rstest]
+#[case::exact("nginx")]
+#[case::star("*")]
+fn that_a_privileged_container_is_not_confined_by_seccomp_is_told(#[case] image: &str) {
+    let world = world(&["web"]).binding("b", SECCOMP, "web", image).binding("c", SELINUX, "web", image);
+    let mut privileged = pod("nginx");
+    privileged["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
+    let (_, warnings) = world.create(Webhook::Binding, &privileged);
+    assert_eq!(warnings, ["container main is privileged: runtimes ignore the profile of ProfileBinding b"]);
+}
+
 #[test]
 fn a_pod_for_windows_cannot_be_confined_and_is_let_pass() {
     let world = world(&["web"]).binding("b", SECCOMP, "web", "*");
@@ -340,4 +351,13 @@ fn what_is_no_pod_is_refused() {
     assert!(message.starts_with("the object of the request cannot be read: invalid type"), "{message}");
     request["object"] = Value::Null;
     assert_eq!(refused(request), (400, "the request has no object".to_owned()));
+}
+
+#[test]
+fn a_pod_with_more_containers_than_any_node_runs_is_refused() {
+    let mut huge = pod("nginx");
+    huge["spec"]["containers"] = json!(vec![json!({"name": "c", "image": "nginx"}); 1001]);
+    let verdict = World::new().decide(Webhook::Binding, create(&huge)).verdict;
+    let message = "a pod with 1001 containers is too large to be looked at; 1000 are possible".to_owned();
+    assert_eq!(verdict, Verdict::Refused { code: 400, message });
 }

@@ -3,9 +3,12 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 use spo_api::ProfileKind;
+use spo_api::recording::LOG_PROFILE;
 
 use super::super::Webhook;
-use super::super::decision::Verdict;
+use std::time::Duration;
+
+use super::super::decision::{LAG, PATIENCE, Verdict};
 use super::super::fixture::{NAMESPACE, World, create, delete, patched, pod, push, update};
 use super::*;
 
@@ -144,15 +147,28 @@ fn w_op_21_without_the_log_profile_a_pod_starts_and_its_user_is_told(#[case] wor
 }
 
 #[rstest]
-#[case("", PATIENCE)]
-#[case("Pending", PATIENCE)]
-#[case("InProgress", PATIENCE)]
-#[case("Error", Duration::ZERO)]
-#[case("Installed", Duration::ZERO)]
-fn w_op_21_a_pod_waits_while_the_log_profile_is_being_installed(#[case] state: &str, #[case] patience: Duration) {
-    let world =
-        World::new().profile(ProfileKind::Seccomp, LOG_PROFILE, state).recording("rec", "SeccompProfile", "Logs");
+#[case("", 0, PATIENCE)]
+#[case("Pending", 9, PATIENCE)]
+#[case("InProgress", 10, LAG)]
+#[case("Error", 0, Duration::ZERO)]
+#[case("Installed", 0, Duration::ZERO)]
+fn w_op_21_a_pod_waits_while_the_log_profile_is_being_installed(
+    #[case] state: &str,
+    #[case] seconds: u64,
+    #[case] patience: Duration,
+) {
+    let world = World::new().recording("rec", "SeccompProfile", "Logs");
+    let world = world.profile(ProfileKind::Seccomp, LOG_PROFILE, state).after(seconds);
     assert_eq!(world.decide(Webhook::Recording, create(&pod("nginx"))).patience, patience);
+}
+
+#[test]
+fn a_pod_that_many_recordings_fight_for_is_told_of_a_few() {
+    let many =
+        (0..200).fold(world(), |world, index| world.recording(&format!("rec-{index:03}"), "SeccompProfile", "Bpf"));
+    let (got, decision) = admitted(&many, &pod("nginx"));
+    assert_eq!(annotations(&got), [("io.containers.trace-bpf/main", "rec-199_main_ccccc_1700000000")]);
+    assert_eq!(decision.notices.len(), 64);
 }
 
 #[test]

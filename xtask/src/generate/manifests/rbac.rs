@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, DAEMON, MANAGER, NAMESPACE};
+use super::{APP, DAEMON, MANAGER, NAMESPACE, WEBHOOK_ACCOUNT, webhooks};
 
 const GROUP: &str = spo_api::GROUP;
 
@@ -10,8 +10,8 @@ const GROUP: &str = spo_api::GROUP;
 pub(super) fn manager() -> Vec<Value> {
     let crds = spo_api::crds();
     let plurals: Vec<&str> = crds.iter().map(|crd| crd.spec.names.plural.as_str()).collect();
-    let definitions: Vec<Option<&str>> = crds.iter().map(|crd| crd.metadata.name.as_deref()).collect();
-    let cluster = json!([
+    let definitions: Vec<&str> = crds.iter().filter_map(|crd| crd.metadata.name.as_deref()).collect();
+    let cluster = vec![
         rule("", &["nodes"], &["list", "watch"]),
         // patch: the label profile-id, and taking away finalizers that a reference operator left
         rule(GROUP, &["seccompprofiles"], &["list", "patch", "watch"]),
@@ -20,39 +20,68 @@ pub(super) fn manager() -> Vec<Value> {
         rule(GROUP, &["securityprofilenodestatuses"], &["delete", "list", "watch"]),
         // objects that are stored in an old version are written once, unchanged, and the definition then says so
         rule(GROUP, &plurals, &["list", "patch"]),
-        rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["list", "watch"]),
-        {
-            "apiGroups": ["apiextensions.k8s.io"],
-            "resources": ["customresourcedefinitions/status"],
-            "resourceNames": definitions,
-            "verbs": ["patch"],
-        },
-    ]);
-    let namespaced = json!([
-        rule("", &["pods"], &["list", "watch"]),
-        rule("coordination.k8s.io", &["leases"], &["create"]),
-        {
-            "apiGroups": ["coordination.k8s.io"],
-            "resources": ["leases"],
-            "resourceNames": ["security-profiles-operator-lock"],
-            "verbs": ["get", "update"],
-        },
-    ]);
+        named("apiextensions.k8s.io", &["customresourcedefinitions/status"], &definitions, &["patch"]),
+    ];
+    let cluster = [cluster, consumers()].concat();
+    let pods = vec![rule("", &["pods"], &["list", "watch"])];
+    let namespaced = [pods, lease("security-profiles-operator-lock"), certificates()].concat();
     [in_cluster(MANAGER, MANAGER, cluster), in_namespace(MANAGER, NAMESPACE, MANAGER, namespaced)].concat()
+}
+
+/// The roles of `spo-operator webhook`.
+pub(super) fn webhook() -> Vec<Value> {
+    let profiles = ["apparmorprofiles", "rawselinuxprofiles", "seccompprofiles", "selinuxprofiles"];
+    let cluster = vec![
+        rule(GROUP, &["profilebindings", "profilerecordings"], &["list", "watch"]),
+        rule(GROUP, &profiles, &["list", "watch"]),
+        // about recordings, in their namespaces; patch: the same event again
+        rule("events.k8s.io", &["events"], &["create", "patch"]),
+    ];
+    let cluster = [cluster, consumers()].concat();
+    let configuration = vec![rule(GROUP, &["securityprofilesoperatordaemons"], &["list", "watch"])];
+    let namespaced = [configuration, lease("security-profiles-operator-webhook-lock"), certificates()].concat();
+    let account = WEBHOOK_ACCOUNT;
+    [in_cluster(account, account, cluster), in_namespace(account, NAMESPACE, account, namespaced)].concat()
+}
+
+/// To lead by a lease.
+fn lease(name: &str) -> Vec<Value> {
+    let group = "coordination.k8s.io";
+    vec![rule(group, &["leases"], &["create"]), named(group, &["leases"], &[name], &["get", "update"])]
+}
+
+/// To keep the certificate of webhooks and its authority.
+fn certificates() -> Vec<Value> {
+    let names = ["webhook-ca", "webhook-server-cert"];
+    vec![rule("", &["secrets"], &["create"]), named("", &["secrets"], &names, &["list", "update", "watch"])]
+}
+
+/// To tell whoever calls webhooks which authority to trust. Definitions are found by their label, so their list is of all.
+fn consumers() -> Vec<Value> {
+    let (definitions, admission) = ("apiextensions.k8s.io", "admissionregistration.k8s.io");
+    let names: Vec<String> = spo_api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let verbs = ["list", "patch", "watch"];
+    vec![
+        rule(definitions, &["customresourcedefinitions"], &["list", "watch"]),
+        named(definitions, &["customresourcedefinitions"], &names, &["patch"]),
+        named(admission, &["mutatingwebhookconfigurations"], &[webhooks::MUTATING, webhooks::EXEC], &verbs),
+        named(admission, &["validatingwebhookconfigurations"], &[webhooks::VALIDATING], &verbs),
+    ]
 }
 
 /// The roles of `spo-node daemon` and of its init container.
 pub(super) fn daemon() -> Vec<Value> {
-    let cluster = json!([
+    let cluster = vec![
         // where the kubelet of this node keeps its files is a label of the node
         rule("", &["nodes"], &["get"]),
         rule(GROUP, &["seccompprofiles"], &["list", "watch"]),
         // delete: statuses that a reference operator's daemon left
         rule(GROUP, &["securityprofilenodestatuses"], &["create", "delete", "list", "patch", "watch"]),
         rule(GROUP, &["securityprofilenodestatuses/status"], &["patch"]),
-    ]);
+    ];
     // Profiles are cluster-scoped, and events about such objects are in the namespace `default`.
-    let events = json!([rule("events.k8s.io", &["events"], &["create"])]);
+    let events = vec![rule("events.k8s.io", &["events"], &["create"])];
     [in_cluster(DAEMON, DAEMON, cluster), in_namespace("spod-events", "default", DAEMON, events)].concat()
 }
 
@@ -60,7 +89,11 @@ fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
 }
 
-fn in_cluster(name: &str, account: &str, rules: Value) -> Vec<Value> {
+fn named(group: &str, resources: &[&str], names: &[&str], verbs: &[&str]) -> Value {
+    json!({"apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs})
+}
+
+fn in_cluster(name: &str, account: &str, rules: Vec<Value>) -> Vec<Value> {
     let metadata = json!({"name": name, "labels": {"app": APP}});
     vec![
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules}),
@@ -74,7 +107,7 @@ fn in_cluster(name: &str, account: &str, rules: Value) -> Vec<Value> {
     ]
 }
 
-fn in_namespace(name: &str, namespace: &str, account: &str, rules: Value) -> Vec<Value> {
+fn in_namespace(name: &str, namespace: &str, account: &str, rules: Vec<Value>) -> Vec<Value> {
     let metadata = json!({"name": name, "namespace": namespace, "labels": {"app": APP}});
     vec![
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}),

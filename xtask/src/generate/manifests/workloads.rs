@@ -1,53 +1,74 @@
-//! What runs: the Deployment of the manager and the DaemonSet of the node side.
+//! What runs: the Deployments of the manager and of the webhook server, and the DaemonSet of the node side.
 
 use serde_json::{Value, json};
 
-use super::{APP, DAEMON, IMAGE, MANAGER, NAMESPACE};
+use super::{APP, DAEMON, IMAGE, MANAGER, NAMESPACE, WEBHOOK, WEBHOOK_ACCOUNT, webhooks};
 
 /// Where the kubelet keeps its files, unless a label of the node says otherwise.
 const KUBELET_DIR: &str = "/var/lib/kubelet";
 /// Where profiles are on the host; `<kubelet>/seccomp/operator` is a link to it.
 const PROFILES: &str = "/var/lib/security-profiles-operator";
 
-/// `spo-operator manager`. Three of them, one of which leads.
-pub(super) fn deployment() -> Value {
-    let labels = json!({"app": APP, "name": MANAGER});
+/// `spo-operator manager`. Three of them, one of which leads. Each answers `/convert`, so that the configuration can be read whatever
+/// version it is stored in, and while the webhook server is not there.
+pub(super) fn manager() -> Value {
+    let mut container = container(MANAGER, "manager", "conversion");
+    // A review of 64 MiB takes twice that.
+    container["resources"] = json!({"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}});
+    deployment(MANAGER, MANAGER, container)
+}
+
+/// `spo-operator webhook`. Three of them, each of which answers.
+pub(super) fn webhook() -> Value {
+    let mut container = container(WEBHOOK, "webhook", webhooks::PORT);
+    container["resources"] = json!({"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "192Mi"}});
+    deployment(WEBHOOK, WEBHOOK_ACCOUNT, container)
+}
+
+fn deployment(name: &str, account: &str, container: Value) -> Value {
+    let labels = json!({"app": APP, "name": name});
+    let serving = json!({"app": APP, "name": name, webhooks::SERVES: "true"});
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": MANAGER, "namespace": NAMESPACE, "labels": {"app": APP}},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": APP}},
         "spec": {
             "replicas": 3,
             "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": labels, "annotations": {"openshift.io/scc": "restricted-v2"}},
+                "metadata": {"labels": serving, "annotations": {"openshift.io/scc": "restricted-v2"}},
                 "spec": {
-                    "serviceAccountName": MANAGER,
+                    "serviceAccountName": account,
                     "nodeSelector": {"kubernetes.io/os": "linux"},
                     "priorityClassName": "system-cluster-critical",
                     "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
                     "tolerations": tolerations(),
-                    "containers": [manager()],
+                    "containers": [container],
                 },
             },
         },
     })
 }
 
-fn manager() -> Value {
+/// One that serves webhooks; `port` is what its port of HTTPS is called.
+fn container(name: &str, command: &str, port: &str) -> Value {
     json!({
-        "name": MANAGER,
+        "name": name,
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["spo-operator", "manager"],
+        "command": ["spo-operator", command],
         "env": [
             field("OPERATOR_NAMESPACE", "metadata.namespace"),
             field("POD_NAME", "metadata.name"),
         ],
-        "ports": [{"name": "health", "containerPort": 8081, "protocol": "TCP"}],
+        "ports": [
+            {"name": "health", "containerPort": 8081, "protocol": "TCP"},
+            {"name": port, "containerPort": 9443, "protocol": "TCP"},
+        ],
+        // Until every node has heard that this pod is going, requests still come.
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
         "livenessProbe": probe("/healthz", "health", 10),
         "readinessProbe": probe("/readyz", "health", 3),
-        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": unprivileged(),
     })
 }
