@@ -45,8 +45,6 @@ pub enum Step {
         checked: Checked,
         /// What is written.
         artifact: Artifact,
-        /// The generation of the object that it was made from, for the record.
-        generation: i64,
     },
     /// Remove a profile.
     Remove {

@@ -53,7 +53,7 @@ impl Fixture {
 fn install(profile: Profile) -> Step {
     let checked = check(&spo_lsm::Profile::Seccomp(profile), &Policy::default()).unwrap();
     let artifact = render(&checked);
-    Step::Install { checked, artifact, generation: 1 }
+    Step::Install { checked, artifact }
 }
 
 fn remove(file_name: &str) -> Step {
@@ -110,7 +110,7 @@ fn a_profile_of_another_module_is_refused_and_touches_nothing() {
     let mut fixture = Fixture::new();
     let key = |kind| ProfileKey { kind, name: "web".parse().unwrap() };
     for (step, module) in [
-        (Step::Install { checked, artifact, generation: 1 }, "SelinuxProfile is for SELinux"),
+        (Step::Install { checked, artifact }, "SelinuxProfile is for SELinux"),
         (
             Step::Remove { key: key(ProfileKind::RawSelinux), file_name: "web.json".to_owned() },
             "RawSelinuxProfile is for SELinux",
@@ -309,7 +309,7 @@ fn a_folder_that_may_not_be_written_is_named_with_what_to_do() {
     let folder = fixture.path("");
     fs::create_dir_all(&folder).unwrap();
     let immutable = done("chattr", &["+i", folder.to_str().unwrap()]);
-    skip_unless!(immutable, "this file system has no immutable folders, or this user may not make one");
+    skip_unless!(immutable, "there are no immutable folders in the temporary folder for this user");
     let error = fixture.apply(install(usual())).unwrap_err();
     done("chattr", &["-i", folder.to_str().unwrap()]);
     assert!(error.to_string().contains("permission denied for"), "{error}");

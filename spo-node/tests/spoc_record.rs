@@ -307,7 +307,10 @@ fn what_runs_already_is_told_and_makes_the_profile_incomplete() {
     assert!(spoc.wait().unwrap().success(), "{told}");
     let annotations = profile(&place.read("out.yaml")).metadata.annotations.unwrap();
     let completeness = &annotations["spo.x-k8s.io/completeness"];
-    assert_eq!(completeness, r#"{"complete":false,"losses":{"lateStarts":1}}"#);
+    assert!(
+        completeness.contains(r#""complete":false"#) && completeness.contains(r#""lateStarts":1"#),
+        "{completeness}"
+    );
 }
 
 #[test]

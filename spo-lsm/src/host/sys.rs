@@ -125,6 +125,8 @@ fn load_and_end(word: &AtomicU32, flags: u32, instructions: &[Instruction], may_
     }
 }
 
+/// Looks again and again, for as long as loading takes. Nothing could wake us: whatever call does may be one that the filter refuses,
+/// and a fault, which needs no call, would stand in the kernel's log as a program that crashed.
 fn kill_once_said(pid: Pid, word: &AtomicU32) {
     let begin = Instant::now();
     while word.load(Ordering::Acquire) == SILENT && begin.elapsed() < PATIENCE {

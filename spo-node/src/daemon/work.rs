@@ -30,7 +30,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
         match todo {
             Todo::Install { key, .. } => {
                 let (checked, artifact) = self.catalogue.build(key)?;
-                Some(Step::Install { checked, artifact, generation: self.catalogue.get(key)?.desired.generation })
+                Some(Step::Install { checked, artifact })
             }
             Todo::Remove { key, file_name } => Some(Step::Remove { key: key.clone(), file_name: file_name.clone() }),
         }

@@ -4,9 +4,11 @@
 //! skipped for want of something that the machine really lacks, so the reason has to name it by one of the words below.
 
 use std::path::Path;
+use std::process::Command;
 
 use super::libtest::{Report, Skip};
 use crate::machine::{is_root, present};
+use crate::run::root;
 
 /// A word that reasons use, and whether the machine has what it names.
 type Need = (&'static str, fn() -> bool);
@@ -22,6 +24,11 @@ const NEEDS: &[Need] = &[
     ("io_uring", || setting("/proc/sys/kernel/io_uring_disabled").is_none_or(|value| value == "0")),
     ("32-bit", || cfg!(target_arch = "x86_64")),
     ("aarch64", || cfg!(target_arch = "aarch64")),
+    // The tests' own kind of folder that even root may not write in.
+    ("immutable", has_immutable_folders),
+    ("seccomp", || present("/proc/sys/kernel/seccomp/actions_avail")),
+    // What the specification was taken from is beside the repository where this project is worked on.
+    ("shared", || root().join("../shared/reference").is_dir()),
     ("audit", || setting("/proc/self/loginuid").is_some()),
     // Started for the tests wherever this is run as root.
     ("cluster", is_root),
@@ -35,6 +42,17 @@ const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 fn setting(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// Whether a folder can be made in the temporary folder that nobody may write in.
+fn has_immutable_folders() -> bool {
+    let Ok(folder) = tempfile::tempdir() else { return false };
+    let set =
+        |flag| Command::new("chattr").arg(flag).arg(folder.path()).output().is_ok_and(|output| output.status.success());
+    let has = set("+i");
+    // Or else the folder could not be removed.
+    set("-i");
+    has
 }
 
 /// In continuous integration, turns skips that nothing excuses into failures.
@@ -80,6 +98,14 @@ mod tests {
         assert!(is_excused("needs root and AppArmor", SOME));
         assert!(!is_excused("needs root", SOME));
         assert!(!is_excused("did not feel like it", SOME));
+    }
+
+    #[test]
+    fn each_reason_of_a_test_that_this_machine_cannot_run_is_excused_where_that_is_so() {
+        let reason = "there are no immutable folders in the temporary folder for this user";
+        assert_eq!(is_excused(reason, NEEDS), !has_immutable_folders());
+        let reason = "no /some/where/../shared/reference/crds";
+        assert_eq!(is_excused(reason, NEEDS), !root().join("../shared/reference").is_dir());
     }
 
     #[test]

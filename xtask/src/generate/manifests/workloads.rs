@@ -104,6 +104,9 @@ pub(super) fn daemon_set() -> Value {
 }
 
 /// Makes the folders of the host and gives them to the daemon's user, which is why the daemon itself needs no privilege.
+///
+/// It sees the whole host: where the kubelet's folder is, a label of the node may say, and a mount is written down before it can be
+/// asked for.
 fn non_root_enabler() -> Value {
     json!({
         "name": "non-root-enabler",
