@@ -1,6 +1,7 @@
 //! The cluster that tests run on.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -20,6 +21,8 @@ pub struct Cluster {
     pub node: Node,
     /// The image of the tests' workloads.
     pub busybox: String,
+    /// The program kubectl.
+    pub kubectl: PathBuf,
     /// The digest of the image of our programs that is on the node.
     pub image_digest: String,
 }
@@ -46,6 +49,19 @@ impl Cluster {
         }
     }
 
+    /// What kubectl answers to these arguments.
+    ///
+    /// # Panics
+    /// If it fails, or says what is no text.
+    #[must_use]
+    pub fn kubectl(&self, words: &[&str]) -> String {
+        let output =
+            Command::new(&self.kubectl).args(words).stdin(Stdio::null()).output().expect("kubectl can be started");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl {}: {said}", words.join(" "));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
     async fn named() -> Result<Self> {
         // Programs that link more than one choose; whoever comes second finds it chosen.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -54,7 +70,8 @@ impl Cluster {
         let node = Node::open(Path::new(&variable(NODE_ROOT)?), PathBuf::from(variable("SPO_TEST_KUBELET_DIR")?))?;
         let client = Client::try_from(config)?;
         let (busybox, image_digest) = (variable("SPO_TEST_BUSYBOX")?, variable("SPO_TEST_IMAGE_DIGEST")?);
-        Ok(Self { client, node, busybox, image_digest })
+        let kubectl = variable("SPO_TEST_KUBECTL")?.into();
+        Ok(Self { client, node, busybox, kubectl, image_digest })
     }
 }
 

@@ -1,6 +1,7 @@
 //! All of ours on the cluster, from the generated manifests, with their roles.
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -16,6 +17,9 @@ pub const NAMESPACE: &str = "security-profiles-operator";
 
 /// The name of the daemon's DaemonSet, and of the label `name` of its pods.
 pub const DAEMON: &str = "spod";
+
+/// The Deployment of the webhook server.
+const WEBHOOK: &str = "security-profiles-operator-webhook";
 
 /// The folder that the manifests take for the kubelet's.
 const USUAL_KUBELET: &str = "/var/lib/kubelet";
@@ -49,6 +53,34 @@ async fn install(cluster: &Cluster) -> Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), NAMESPACE);
     wait::until(&deployments, NAMESPACE, "to be rolled out", is_rolled_out).await;
     daemon_ready(cluster).await;
+    Ok(())
+}
+
+/// The same with the webhook server and its configurations.
+///
+/// # Panics
+/// If they cannot be installed.
+pub async fn cluster_with_webhooks() -> Option<Cluster> {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let cluster = cluster().await?;
+    let installed = INSTALLED.get_or_try_init(|| install_webhooks(&cluster)).await;
+    installed.unwrap_or_else(|error| panic!("the webhooks cannot be installed: {error:#}"));
+    Some(cluster)
+}
+
+async fn install_webhooks(cluster: &Cluster) -> Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    wait::until(&deployments, WEBHOOK, "to be rolled out", is_rolled_out).await;
+    for file in ["webhooks.yaml", "webhooks-exec.yaml"] {
+        manifest::apply(&cluster.client, &manifest::text(&format!("deploy/manifests/{file}"))?).await?;
+    }
+    let configurations: Api<MutatingWebhookConfiguration> = Api::all(cluster.client.clone());
+    for name in ["spo-mutating-webhook-configuration", "spo-exec-webhook-configuration"] {
+        wait::until(&configurations, name, "to hold a CA", |configuration| {
+            configuration.webhooks.iter().flatten().all(|webhook| webhook.client_config.ca_bundle.is_some())
+        })
+        .await;
+    }
     Ok(())
 }
 

@@ -154,16 +154,18 @@ pub(crate) fn on_network(dir: &Dir) -> Vec<OsString> {
 }
 
 /// What a test finds the cluster by.
-pub(crate) fn environment(dir: &Dir) -> Vec<(String, String)> {
+pub(crate) fn environment(dir: &Dir) -> Result<Vec<(String, String)>> {
+    let kubectl = build::build(build::ALL)?.path(Tool::Kubectl).display().to_string();
     let pair = |name: &str, value: String| (name.to_owned(), value);
     let node = Service::new(dir, CONTAINERD).pid().map_or_else(String::new, |pid| format!("/proc/{pid}/root"));
-    vec![
+    Ok(vec![
         pair("KUBECONFIG", dir.kubeconfig().display().to_string()),
+        pair("SPO_TEST_KUBECTL", kubectl),
         pair("SPO_TEST_NODE_ROOT", node),
         pair("SPO_TEST_KUBELET_DIR", KUBELET_DIR.to_owned()),
         pair("SPO_TEST_BUSYBOX", busybox::NAME.to_owned()),
         pair("SPO_TEST_IMAGE_DIGEST", dir.read(LOADED).unwrap_or_default()),
-    ]
+    ])
 }
 
 /// Brings an image, packed as a tar of the OCI layout or as Docker saves it, onto the node.

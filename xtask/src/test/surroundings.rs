@@ -89,7 +89,7 @@ impl Surroundings {
         let tar = image.run()?;
         node::up(&dir)?;
         node::load(&dir, &tar)?;
-        surroundings.environment = node::environment(&dir);
+        surroundings.environment = node::environment(&dir)?;
         surroundings.environment.push(("SPO_TEST_IMAGE".to_owned(), name));
         surroundings.prefix = node::on_network(&dir);
         Ok(surroundings)
