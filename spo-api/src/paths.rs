@@ -70,7 +70,25 @@ fn length(text: &str, max: usize) -> Result<(), InvalidPath> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_the_pattern_of_the_schema_admits_is_accepted_but_for_folders(name in r"[a-zA-Z0-9_\-\.]{1,70}") {
+            let accepted = ListenerPath::try_from(format!("{LISTENER_DIR}{name}")).is_ok();
+            prop_assert_eq!(accepted, name != "." && name != "..");
+        }
+
+        #[test]
+        fn an_accepted_path_stays_in_its_folder(text in ".*") {
+            let leaves = |path: &str| std::path::Path::new(path).components().any(|part| part.as_os_str() == "..");
+            if let Ok(path) = HostProcPath::try_from(format!("/proc/{text}")) {
+                prop_assert!(!leaves(path.as_str()));
+            }
+        }
+    }
 
     #[test]
     fn a_socket_in_its_folder_is_accepted() {

@@ -9,12 +9,15 @@ use crate::{FieldPath, InvalidName, Violation, names};
 
 mod apparmor;
 mod daemon;
+mod object;
 mod pods;
 mod quantity;
 mod rule;
 mod seccomp;
 mod selector;
 mod selinux;
+
+pub use object::validate_object;
 
 /// An object, or the `spec` of one, whose fields have rules.
 ///

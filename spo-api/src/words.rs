@@ -60,3 +60,39 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::Serialize;
+
+    use super::*;
+    use crate::{Kind, ProfileKind, ProfileState, recording, seccomp};
+
+    fn check<T: Copy + Display + Serialize + PartialEq + std::fmt::Debug + FromStr<Err = UnknownWord>>(words: &[T]) {
+        for word in words {
+            let text = word.to_string();
+            assert_eq!(serde_json::to_value(word).unwrap(), text.as_str());
+            assert_eq!(text.parse::<T>().as_ref(), Ok(word));
+        }
+    }
+
+    #[test]
+    fn what_is_printed_parsed_and_sent_is_one_text() {
+        check(&seccomp::Action::ALL);
+        check(&seccomp::Arch::ALL);
+        check(&ProfileState::ALL);
+        check(&recording::v1alpha1::Recorder::ALL);
+        check(&Kind::ALL);
+        check(&ProfileKind::ALL);
+        assert_eq!(seccomp::Arch::ALL.len(), 20);
+    }
+
+    #[test]
+    fn an_unknown_word_is_told_with_the_known_ones() {
+        let error = "logs".parse::<recording::v1::Recorder>().unwrap_err();
+        assert_eq!(error.to_string(), "\"logs\" is not a recorder; expected Bpf, Logs");
+    }
+}

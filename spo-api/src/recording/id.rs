@@ -124,9 +124,25 @@ fn time(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_id_is_read_back_and_any_text_is_read_or_refused(
+            recording in "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", container in "[a-z]", random: u64, unix_seconds: u64, text in ".*",
+        ) {
+            let name = |text: String| text.parse().unwrap();
+            let nonce = Nonce::from_random(random);
+            let id = RecordingId { recording: name(recording), container: name(container), nonce, unix_seconds };
+            prop_assert_eq!(id.to_string().parse::<RecordingId>(), Ok(id));
+            if let Ok(id) = text.parse::<RecordingId>() {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
 
     #[test]
     fn an_id_is_written_as_it_is_read() {

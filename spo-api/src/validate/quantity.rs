@@ -27,7 +27,22 @@ fn after_number(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::schema::kubernetes::QUANTITY;
+
+    proptest! {
+        #[test]
+        fn whatever_the_pattern_of_the_schema_admits_is_a_quantity(text in QUANTITY.trim_matches(['^', '$'])) {
+            prop_assert!(is_quantity(&text));
+        }
+
+        #[test]
+        fn a_unit_or_exponent_without_a_number_is_none(text in "[+-]?\\.?[eEnumkMGTPi]*") {
+            prop_assert!(!is_quantity(&text));
+        }
+    }
 
     #[test]
     fn quantities_of_kubernetes_are_recognised() {
