@@ -30,6 +30,7 @@ pub mod condition;
 pub mod daemon;
 pub mod finalizers;
 pub mod labels;
+pub mod metadata;
 pub mod node_status;
 pub mod raw_selinux;
 pub mod recording;

@@ -35,6 +35,7 @@ pub mod host;
 pub mod seccomp;
 
 mod artifact;
+mod findings;
 mod policy;
 
 pub use artifact::{Artifact, Digest};

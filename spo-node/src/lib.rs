@@ -25,6 +25,7 @@ pub mod sync;
 pub mod watch;
 
 mod schema;
+mod yaml;
 
 #[cfg(test)]
 mod fixture;

@@ -19,7 +19,7 @@ use spo_api::seccomp::v1::{SeccompProfile, SeccompProfileSpec};
 use spo_api::{AdminState, FieldPath, GROUP, ProfileKey, ProfileKind, Violation, labels};
 use spo_lsm::{Digest, Policy, Profile};
 
-use crate::schema;
+use crate::{schema, yaml};
 
 /// The largest file that is read: a thousand profiles fit into it.
 pub const MAX_BYTES: u64 = 4 << 20;
@@ -96,11 +96,11 @@ pub fn is_manifest(name: &OsStr) -> bool {
 /// # Errors
 /// See [`Unreadable`].
 pub fn load(path: &Path) -> Result<Vec<Object>, Unreadable> {
-    read(&bytes(path)?)
+    read(&content(path)?)
 }
 
 /// A file's content. A pipe is not waited for: it is opened without blocking, and then refused.
-fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+pub(crate) fn content(path: &Path) -> Result<Vec<u8>, Unreadable> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| Unreadable::Io(error.into()))?;
     let file = File::from(opened);
@@ -123,8 +123,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
 /// See [`Unreadable`].
 pub fn read(content: &[u8]) -> Result<Vec<Object>, Unreadable> {
     let text = std::str::from_utf8(content).map_err(|error| Unreadable::NotText(error.valid_up_to()))?;
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| Unreadable::NotYaml(error.without_snippet().to_string()))?;
+    let documents = yaml::documents(text).map_err(|error| Unreadable::NotYaml(error.without_snippet().to_string()))?;
     let mut objects = Vec::new();
     for (index, document) in documents.into_iter().enumerate() {
         let place = format!("document {}", index + 1);

@@ -40,6 +40,9 @@ pub(crate) fn validate(object: &Map<String, Value>, schema: &JSONSchemaProps) ->
     let known = schema.properties.as_ref();
     let names = || known.into_iter().flat_map(|known| known.keys().map(String::as_str));
     for (field, value) in object {
+        if is_full(&found) {
+            break;
+        }
         let path = FieldPath::new(field);
         match (field.as_str(), known.and_then(|known| known.get(field))) {
             ("apiVersion" | "kind" | "status", _) => {}
@@ -53,11 +56,16 @@ pub(crate) fn validate(object: &Map<String, Value>, schema: &JSONSchemaProps) ->
     found
 }
 
+/// Whether more than is read is known to be wrong. A file has room for a million mistakes, and each is written out.
+fn is_full(found: &[Violation]) -> bool {
+    found.len() >= MAX_VIOLATIONS
+}
+
 fn metadata(value: &Value, path: &FieldPath, found: &mut Vec<Violation>) {
     let Value::Object(fields) = value else {
         return found.push(wrong_type(path, "object", value));
     };
-    for field in fields.keys().filter(|field| !METADATA.contains(&field.as_str())) {
+    for field in fields.keys().filter(|field| !METADATA.contains(&field.as_str())).take(MAX_VIOLATIONS) {
         found.push(unknown(&path.child(field), field, METADATA.into_iter()));
     }
     for field in ["labels", "annotations"] {
@@ -70,7 +78,7 @@ fn texts(value: Option<&Value>, path: &FieldPath, found: &mut Vec<Violation>) {
     match value {
         None | Some(Value::Null) => {}
         Some(Value::Object(map)) => {
-            let other = map.iter().filter(|(_, value)| !value.is_string());
+            let other = map.iter().filter(|(_, value)| !value.is_string()).take(MAX_VIOLATIONS);
             found.extend(other.map(|(key, value)| {
                 Violation::new(
                     path.key(key),
@@ -83,7 +91,7 @@ fn texts(value: Option<&Value>, path: &FieldPath, found: &mut Vec<Violation>) {
 }
 
 fn check(value: &Value, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Vec<Violation>) {
-    if found.len() >= MAX_VIOLATIONS || value.is_null() {
+    if is_full(found) || value.is_null() {
         return; // null is "not given" to an API server
     }
     if let Some(wanted) = schema.type_.as_deref().filter(|wanted| !is_type(value, wanted)) {
@@ -104,6 +112,9 @@ fn object(fields: &Map<String, Value>, schema: &JSONSchemaProps, path: &FieldPat
     }
     let known = schema.properties.as_ref();
     for (field, value) in fields {
+        if is_full(found) {
+            return;
+        }
         let path = path.child(field);
         match (known.and_then(|known| known.get(field)), &schema.additional_properties) {
             (Some(schema), _) => check(value, schema, &path, found),
@@ -210,8 +221,11 @@ fn unknown<'a>(path: &FieldPath, field: &str, known: impl Iterator<Item = &'a st
 }
 
 /// The known word that was probably meant: at most a third of its letters differ.
+///
+/// The distance of two words takes memory in proportion to the product of their lengths, so it is not asked of one that is too long.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
+        .filter(|near| word.len() <= 2 * near.len())
         .map(|near| (strsim::damerau_levenshtein(&word.to_lowercase(), &near.to_lowercase()), near))
         .filter(|(distance, near)| *distance <= near.len().div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
@@ -259,6 +273,18 @@ mod tests {
     #[case(json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_LOG", "errnoRet": -1}]}), "spec.syscalls[0].errnoRet: is -1, at least 0 is needed")]
     fn a_violation_names_the_field_and_the_next_step(#[case] spec: Value, #[case] expected: &str) {
         assert_eq!(violations(with(spec)), [expected]);
+    }
+
+    #[test]
+    fn a_word_of_a_megabyte_resembles_nothing() {
+        let found = violations(with(json!({"defaultAction": "SCMP_ACT_LOG", "x".repeat(1 << 20): 1})));
+        assert!(found[0].contains("unknown field; known here: "));
+    }
+
+    #[test]
+    fn as_many_mistakes_are_told_as_anybody_reads() {
+        let spec: Map<String, Value> = (0..100_000).map(|at| (format!("x{at}"), json!(1))).collect();
+        assert_eq!(violations(with(spec.into())).len(), MAX_VIOLATIONS);
     }
 
     #[test]

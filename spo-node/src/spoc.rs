@@ -19,6 +19,8 @@ mod convert;
 mod file;
 mod filter;
 mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 mod generate;
 mod identity;
 mod log;

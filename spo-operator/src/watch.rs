@@ -1,16 +1,14 @@
 //! Watching objects without keeping them: small types to decode into, and a stream that never ends.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 /// The longest pause between two tries to reach the API server.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -32,7 +30,7 @@ pub(crate) struct Kind {
 /// plain JSON, so that one that does not fit its schema blinds nobody for the others.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Slim {
-    #[serde(default, deserialize_with = "slim_metadata")]
+    #[serde(default, deserialize_with = "spo_api::metadata::slim")]
     pub(crate) metadata: ObjectMeta,
     #[serde(default)]
     pub(crate) spec: SlimSpec,
@@ -46,35 +44,6 @@ pub(crate) struct Slim {
 pub(crate) struct SlimSpec {
     #[serde(default)]
     pub(crate) node_name: Option<String>,
-}
-
-/// The part of `metadata` that is wanted.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SlimMetadata {
-    name: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    generation: Option<i64>,
-    labels: Option<BTreeMap<String, String>>,
-    finalizers: Option<Vec<String>>,
-    owner_references: Option<Vec<OwnerReference>>,
-    deletion_timestamp: Option<Time>,
-}
-
-fn slim_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
-    let slim = SlimMetadata::deserialize(from)?;
-    Ok(ObjectMeta {
-        name: slim.name,
-        uid: slim.uid,
-        resource_version: slim.resource_version,
-        generation: slim.generation,
-        labels: slim.labels,
-        finalizers: slim.finalizers,
-        owner_references: slim.owner_references,
-        deletion_timestamp: slim.deletion_timestamp,
-        ..ObjectMeta::default()
-    })
 }
 
 impl Resource for Slim {

@@ -23,6 +23,8 @@ mod btf;
 mod cgroup;
 mod decode;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod layout;
 mod load;
 mod notice;

@@ -12,6 +12,7 @@ mod bpf;
 mod check;
 mod cluster;
 mod demo;
+mod fuzz;
 mod generate;
 mod image;
 mod machine;
@@ -41,6 +42,7 @@ enum Command {
     Tidy(tidy::Tidy),
     Generate(generate::Generate),
     Bench(bench::Bench),
+    Fuzz(fuzz::Fuzz),
     Bpf(bpf::Bpf),
     Image(image::BuildImage),
     Cluster(cluster::Cluster),
@@ -63,6 +65,7 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tidy(tidy) => tidy.run(),
         Command::Generate(generate) => generate.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Bpf(bpf) => bpf.run(),
         Command::Image(image) => image.run().map(drop),
     }?;

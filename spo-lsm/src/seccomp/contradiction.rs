@@ -8,18 +8,10 @@ use std::collections::BTreeMap;
 use spo_api::{FieldPath, Violation};
 
 use super::{Entry, Profile};
-
-/// Enough to see what is wrong; a status has no room for thousands.
-const MAX_WARNINGS: usize = 32;
-
-#[derive(Default)]
-pub(super) struct Contradictions {
-    pub(super) violations: Vec<Violation>,
-    pub(super) warnings: Vec<Violation>,
-}
+use crate::findings::Findings;
 
 /// What the entries of `profile` do to each other; `root` is the path of the list.
-pub(super) fn find(profile: &Profile, root: &FieldPath) -> Contradictions {
+pub(super) fn find(profile: &Profile, root: &FieldPath, found: &mut Findings) {
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, entry) in profile.entries.iter().enumerate() {
         for name in &entry.names {
@@ -29,20 +21,12 @@ pub(super) fn find(profile: &Profile, root: &FieldPath) -> Contradictions {
             }
         }
     }
-    let mut found = Contradictions::default();
     for (name, entries) in by_name.into_iter().filter(|(_, entries)| entries.len() > 1) {
-        pairs(profile, name, &entries, root, &mut found);
+        pairs(profile, name, &entries, root, found);
     }
-    found.violations.truncate(MAX_WARNINGS);
-    if found.warnings.len() > MAX_WARNINGS {
-        let more = found.warnings.len() - MAX_WARNINGS;
-        found.warnings.truncate(MAX_WARNINGS);
-        found.warnings.push(Violation::new(root.clone(), format!("{more} more of the same")));
-    }
-    found
 }
 
-fn pairs(profile: &Profile, name: &str, entries: &[usize], root: &FieldPath, found: &mut Contradictions) {
+fn pairs(profile: &Profile, name: &str, entries: &[usize], root: &FieldPath, found: &mut Findings) {
     for (position, &later) in entries.iter().enumerate() {
         for &earlier in &entries[..position] {
             let (first, second) = (&profile.entries[earlier], &profile.entries[later]);
@@ -51,17 +35,17 @@ fn pairs(profile: &Profile, name: &str, entries: &[usize], root: &FieldPath, fou
             }
             match judge(profile, first, second) {
                 None => {}
-                Some(Clash::Refused) => found.violations.push(Violation::new(
-                    root.index(later),
-                    format!(
+                Some(Clash::Refused) => found.refuse_with(|| {
+                    let reason = format!(
                         "contradictory argument rules: {name} has another action under the same conditions in {}",
                         root.index(earlier)
-                    ),
-                )),
-                Some(Clash::Warned(reason)) => {
+                    );
+                    Violation::new(root.index(later), reason)
+                }),
+                Some(Clash::Warned(reason)) => found.warn_with(|| {
                     let reason = format!("{name} is also in {} with another action: {reason}", root.index(earlier));
-                    found.warnings.push(Violation::new(root.index(later), reason));
-                }
+                    Violation::new(root.index(later), reason)
+                }),
             }
         }
     }

@@ -13,6 +13,7 @@ use spo_api::{FieldPath, ProfileName, Violation};
 use super::contradiction;
 use super::written::{Written, WrittenArg, WrittenEntry};
 use super::{Argument, Base, Condition, Effect, Entry, Profile, Test};
+use crate::findings::Findings;
 
 /// More entries than any profile has use for: a filter has 4096 instructions at most.
 const MAX_ENTRIES: usize = 1024;
@@ -43,9 +44,8 @@ impl Written<'_> {
             found.listener(path, &root.child("listenerPath"));
         }
         let syscalls = root.child("syscalls");
-        found.size(&self.entries, &syscalls);
         let mut entries = Vec::new();
-        if found.violations.is_empty() || self.entries.len() <= MAX_ENTRIES {
+        if found.fits(&self.entries, &syscalls) {
             for (index, entry) in self.entries.into_iter().enumerate() {
                 entries.extend(found.entry(entry, default_effect, &syscalls.index(index)));
             }
@@ -63,37 +63,16 @@ impl Written<'_> {
             flags: self.flags.to_vec(),
             warnings: Vec::new(),
         };
-        found.finish(profile, root)
-    }
-}
-
-/// What was found so far.
-#[derive(Default)]
-struct Findings {
-    violations: Vec<Violation>,
-    warnings: Vec<Violation>,
-}
-
-impl Findings {
-    fn refuse(&mut self, path: FieldPath, reason: impl Into<String>) {
-        self.violations.push(Violation::new(path, reason));
-    }
-
-    fn warn(&mut self, path: FieldPath, reason: impl Into<String>) {
-        self.warnings.push(Violation::new(path, reason));
-    }
-
-    fn finish(mut self, mut profile: Profile, root: &FieldPath) -> Result<Profile, Vec<Violation>> {
-        if self.violations.is_empty() {
-            let contradictions = contradiction::find(&profile, &root.child("syscalls"));
-            self.violations.extend(contradictions.violations);
-            self.warnings.extend(contradictions.warnings);
-            self.listener_warnings(&profile, root);
+        if found.refused() == 0 {
+            contradiction::find(&profile, &syscalls, &mut found);
+            found.listener_warnings(&profile, root);
         }
-        profile.warnings = self.warnings;
-        if self.violations.is_empty() { Ok(profile) } else { Err(self.violations) }
+        Ok(Profile { warnings: found.finish()?, ..profile })
     }
+}
 
+/// One rule each.
+impl Findings {
     fn base(&mut self, base: &str, own: &ProfileName, path: &FieldPath) -> Option<Base> {
         if let Some(reference) = base.strip_prefix("oci://") {
             if reference.is_empty() || reference.len() > 1024 {
@@ -128,7 +107,8 @@ impl Findings {
         }
     }
 
-    fn size(&mut self, entries: &[WrittenEntry<'_>], path: &FieldPath) {
+    /// Whether there are as few entries and names as are looked at one by one.
+    fn fits(&mut self, entries: &[WrittenEntry<'_>], path: &FieldPath) -> bool {
         let names: usize = entries.iter().map(|entry| entry.names.len()).sum();
         if entries.len() > MAX_ENTRIES {
             self.refuse(path.clone(), format!("{} entries are too many; at most {MAX_ENTRIES} fit", entries.len()));
@@ -139,6 +119,7 @@ impl Findings {
                 format!("{names} names are too many; at most {MAX_NAMES} fit, and Linux has about 500 calls"),
             );
         }
+        entries.len() <= MAX_ENTRIES && names <= MAX_NAMES
     }
 
     fn effect(&mut self, action: Action, errno: Option<i64>, path: &FieldPath) -> Effect {
@@ -175,11 +156,11 @@ impl Findings {
     }
 
     fn entry(&mut self, entry: WrittenEntry<'_>, default: Effect, path: &FieldPath) -> Option<Entry> {
-        let before = self.violations.len();
+        let before = self.refused();
         let effect = self.effect(entry.action, entry.errno, &path.child("errnoRet"));
         self.names(entry.names, effect, default, &path.child("names"));
         let conditions = self.conditions(&entry.args, &path.child("args"));
-        (self.violations.len() == before).then(|| Entry { names: entry.names.to_vec(), effect, conditions })
+        (self.refused() == before).then(|| Entry { names: entry.names.to_vec(), effect, conditions })
     }
 
     fn names(&mut self, names: &[String], effect: Effect, default: Effect, path: &FieldPath) {
@@ -219,6 +200,7 @@ impl Findings {
     fn conditions(&mut self, args: &[WrittenArg], path: &FieldPath) -> Vec<Condition> {
         if args.len() > usize::from(Argument::COUNT) {
             self.refuse(path.clone(), format!("{} conditions; at most {} are possible", args.len(), Argument::COUNT));
+            return Vec::new();
         }
         let conditions: Vec<Condition> =
             args.iter().enumerate().filter_map(|(index, arg)| self.condition(arg, &path.index(index))).collect();
@@ -280,21 +262,24 @@ impl Findings {
     /// What keeps a container from starting, depending on its runtime.
     fn listener_warnings(&mut self, profile: &Profile, root: &FieldPath) {
         if profile.default_effect == Effect::Notify {
-            self.warn(root.child("defaultAction"), "runc starts no container with SCMP_ACT_NOTIFY as default action");
+            self.warn_first(
+                root.child("defaultAction"),
+                "runc starts no container with SCMP_ACT_NOTIFY as default action",
+            );
         }
         if profile.notifies() && profile.listener_path.is_none() {
-            self.warn(
+            self.warn_first(
                 root.child("listenerPath"),
                 "is wanted by SCMP_ACT_NOTIFY; without it a container does not start",
             );
         }
         if !profile.notifies() && profile.listener_path.is_some() {
-            self.warn(root.child("listenerPath"), "is not used: no entry has SCMP_ACT_NOTIFY");
+            self.warn_first(root.child("listenerPath"), "is not used: no entry has SCMP_ACT_NOTIFY");
         }
         let asks_about_write =
             |entry: &Entry| entry.effect == Effect::Notify && entry.names.iter().any(|name| name == "write");
         if let Some(index) = profile.entries.iter().position(asks_about_write) {
-            self.warn(
+            self.warn_first(
                 root.child("syscalls").index(index).child("names"),
                 "runc starts no container with SCMP_ACT_NOTIFY for write, which it needs itself",
             );

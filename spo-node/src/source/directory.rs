@@ -22,6 +22,8 @@ use crate::watch::{FolderWatch, Happened, Seen, Stage};
 use inventory::{Inventory, Reading};
 use statuses::Statuses;
 
+#[doc(hidden)]
+pub mod fuzz;
 mod inventory;
 mod statuses;
 

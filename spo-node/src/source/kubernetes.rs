@@ -31,6 +31,8 @@ use super::{Change, Report, Source};
 
 mod delivery;
 mod event;
+#[doc(hidden)]
+pub mod fuzz;
 mod inbox;
 pub mod node;
 mod object;

@@ -48,11 +48,14 @@ impl ProfileFile {
 
     fn read(path: &Path, form: Form) -> Result<Self> {
         let text = text_of(path).with_context(|| format!("cannot read profile {}", path.display()))?;
-        let profile = match form {
+        let parsed = match form {
             Form::Manifest => manifest(&text),
-            Form::Raw => raw_profile(&text, path),
+            Form::Raw => raw_profile(&text, path).map(|profile| (profile, Vec::new())),
         };
-        let profile = profile.with_context(|| format!("profile {}", path.display()))?;
+        let (profile, ignored) = parsed.with_context(|| format!("profile {}", path.display()))?;
+        for field in ignored {
+            log::line(format_args!("{field} is no field of a SeccompProfile: ignored"));
+        }
         for warning in profile.warnings() {
             log::line(format_args!("Profile {}: {warning}", path.display()));
         }
@@ -85,9 +88,9 @@ struct Metadata {
     name: String,
 }
 
-fn manifest(text: &str) -> Result<Profile> {
-    let mut documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| anyhow!("it is no YAML: {error}"))?;
+/// The profile of a manifest, and the fields that it has beyond those of a SeccompProfile.
+pub(super) fn manifest(text: &str) -> Result<(Profile, Vec<FieldPath>)> {
+    let mut documents = crate::yaml::documents(text).map_err(|error| anyhow!("it is no YAML: {error}"))?;
     let (Some(document), true) = (documents.pop(), documents.is_empty()) else {
         bail!(
             "it has not one document, but {}; a file has one profile",
@@ -97,12 +100,11 @@ fn manifest(text: &str) -> Result<Profile> {
     check_kind(&document)?;
     // Read from the text once more, so that what is wrong is shown at its place.
     let Manifest { metadata, spec } =
-        serde_saphyr::from_str(text).map_err(|error| anyhow!("it is no valid SeccompProfile: {error}"))?;
-    for field in ignored(&document["spec"], &serde_json::to_value(&spec)?, &FieldPath::new("spec")) {
-        log::line(format_args!("{field} is no field of a SeccompProfile: ignored"));
-    }
+        crate::yaml::document(text).map_err(|error| anyhow!("it is no valid SeccompProfile: {error}"))?;
+    let ignored = ignored(&document["spec"], &serde_json::to_value(&spec)?, &FieldPath::new("spec"));
     let name: ProfileName = metadata.name.parse().context("metadata.name")?;
-    seccomp::parse(name, &spec).map_err(|violations| anyhow!(listed(&violations)))
+    let profile = seccomp::parse(name, &spec).map_err(|violations| anyhow!(listed(&violations)))?;
+    Ok((profile, ignored))
 }
 
 fn check_kind(document: &Value) -> Result<()> {
@@ -174,7 +176,7 @@ spec:
 
     #[test]
     fn api_version_and_unknown_fields_are_ignored() {
-        let profile = manifest(GOOD).unwrap();
+        let (profile, _) = manifest(GOOD).unwrap();
         assert_eq!(profile.name().as_str(), "mine");
         assert_eq!(profile.entries()[0].names(), ["read"]);
     }
@@ -183,7 +185,7 @@ spec:
     fn json_is_yaml() {
         let json =
             r#"{"kind": "SeccompProfile", "metadata": {"name": "j"}, "spec": {"defaultAction": "SCMP_ACT_LOG"}}"#;
-        assert_eq!(manifest(json).unwrap().name().as_str(), "j");
+        assert_eq!(manifest(json).unwrap().0.name().as_str(), "j");
     }
 
     #[rstest]

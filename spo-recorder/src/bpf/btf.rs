@@ -3,7 +3,7 @@
 //! A kernel has some 100,000 types, and a handful is wanted, so they are not built but walked: one pass notes where each begins
 //! and picks out the names that are asked for. The format is described in the kernel's `Documentation/bpf/btf.rst`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const MAGIC: u16 = 0xeb9f;
 const STRUCT: u32 = 4;
@@ -69,9 +69,10 @@ impl<'a> KernelTypes<'a> {
                     continue;
                 }
             };
-            let name = text(self.strings, header.name)?;
-            if wanted.iter().any(|wanted| wanted.as_bytes() == name) {
-                found.entry(name).or_insert(id);
+            for wanted in wanted {
+                if let Some(name) = named(self.strings, header.name, wanted.as_bytes())? {
+                    found.entry(name).or_insert(id);
+                }
             }
             at += header.size()?;
         }
@@ -92,7 +93,7 @@ impl<'a> KernelTypes<'a> {
         let mut bits = 0;
         for name in path.split('.') {
             let member = self.member(id, name.as_bytes())?.ok_or_else(missing)?;
-            bits += member.bits;
+            bits = add(bits, member.bits)?;
             id = member.id;
         }
         if bits % 8 == 0 { Ok(bits / 8) } else { Err(missing()) }
@@ -100,21 +101,23 @@ impl<'a> KernelTypes<'a> {
 
     /// A member by name, looked for in members without a name too.
     fn member(&self, id: u32, name: &[u8]) -> Result<Option<Member>, BtfError> {
-        let at = self.resolve(id)?;
-        let header = Header::read(self.data, at)?;
-        if !matches!(header.kind, STRUCT | UNION) {
-            return Ok(None);
-        }
-        for index in 0..header.length {
-            let member = Member::read(self.data, at + 12 + 12 * index, header.has_bitfields)?;
-            let own = text(self.strings, member.name)?;
-            if own == name {
-                return Ok(Some(member));
-            }
-            if own.is_empty()
-                && let Some(inner) = self.member(member.id, name)?
-            {
-                return Ok(Some(Member { bits: member.bits + inner.bits, ..inner }));
+        let first = self.resolve(id)?;
+        let mut structs = vec![(first, 0)];
+        // In C no name is there twice, so neither is a struct without one. Damaged ones could stand in each other for ever.
+        let mut seen = HashSet::from([first]);
+        while let Some((at, bits)) = structs.pop() {
+            let header = Header::read(self.data, at)?;
+            let members = if matches!(header.kind, STRUCT | UNION) { header.length } else { 0 };
+            for index in 0..members {
+                let member = Member::read(self.data, at + 12 + 12 * index, header.has_bitfields)?;
+                let bits = add(bits, member.bits)?;
+                if named(self.strings, member.name, name)?.is_some() {
+                    return Ok(Some(Member { bits, ..member }));
+                }
+                if named(self.strings, member.name, b"")?.is_some() {
+                    let inner = self.resolve(member.id)?;
+                    structs.extend(seen.insert(inner).then_some((inner, bits)));
+                }
             }
         }
         Ok(None)
@@ -126,8 +129,9 @@ impl<'a> KernelTypes<'a> {
         const VOLATILE: u32 = 9;
         const RESTRICT: u32 = 11;
         const TYPE_TAG: u32 = 18;
-        // No chain is longer than there are types; a damaged one could be a circle.
-        for _ in 0..self.starts.len() {
+        /// No kernel has a longer chain; a damaged one could be a circle.
+        const LONGEST: usize = 64;
+        for _ in 0..LONGEST {
             let start = self.starts.get(id as usize).copied().ok_or(BtfError::Damaged(0))? as usize;
             let header = Header::read(self.data, start)?;
             if !matches!(header.kind, CONST | VOLATILE | RESTRICT | TYPEDEF | TYPE_TAG) || id == 0 {
@@ -198,9 +202,15 @@ fn word(data: &[u8], at: usize) -> Result<u32, BtfError> {
     Ok(u32::from_ne_bytes(*bytes))
 }
 
-fn text(strings: &[u8], at: u32) -> Result<&[u8], BtfError> {
+/// The name that begins at `at`, if it is `name`. It is not looked for further than that: it may be long.
+fn named<'a>(strings: &'a [u8], at: u32, name: &[u8]) -> Result<Option<&'a [u8]>, BtfError> {
     let rest = strings.get(at as usize..).ok_or(BtfError::Damaged(at as usize))?;
-    rest.split(|byte| *byte == 0).next().ok_or(BtfError::Damaged(at as usize))
+    let (own, end) = rest.split_at(name.len().min(rest.len()));
+    Ok((own == name && end.first().is_none_or(|byte| *byte == 0)).then_some(own))
+}
+
+fn add(bits: u32, more: u32) -> Result<u32, BtfError> {
+    bits.checked_add(more).ok_or(BtfError::Damaged(0))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Layout {
         Self::read(&data, tracepoints).map_err(|source| StartError::KernelTypes { path: TYPES, source })
     }
 
-    fn read(data: &[u8], tracepoints: &[&str]) -> Result<Self, BtfError> {
+    pub(super) fn read(data: &[u8], tracepoints: &[&str]) -> Result<Self, BtfError> {
         let mut structs: Vec<&str> = MEMBERS.iter().chain(OPTIONAL).map(|(_, of, _)| *of).collect();
         structs.dedup();
         let typedefs: Vec<String> = tracepoints.iter().map(|name| format!("btf_trace_{name}")).collect();

@@ -14,6 +14,7 @@ use spo_lsm::Digest;
 
 use crate::source::Report;
 use crate::status::node_status;
+use crate::{manifest, yaml};
 
 /// Annotation of a status: the name of its profile.
 const PROFILE: &str = "spo.x-k8s.io/profile-name";
@@ -40,12 +41,12 @@ pub(super) struct Statuses {
 }
 
 /// What is remembered of a profile.
-#[derive(Debug, Default)]
-struct Record {
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Record {
     file: String,
     digest: String,
     generation: i64,
-    status: Option<SecurityProfileNodeStatus>,
+    pub(super) status: Option<SecurityProfileNodeStatus>,
 }
 
 impl Statuses {
@@ -60,7 +61,7 @@ impl Statuses {
             fs::read_dir(folder).with_context(|| format!("cannot read the folder of statuses {}", folder.display()))?;
         for entry in entries.flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "yaml") {
-                match read(&entry.path()) {
+                match manifest::content(&entry.path()).map_err(Into::into).and_then(|content| parse(&content)) {
                     Ok(Some((key, record))) => _ = records.insert(key, record),
                     Ok(None) => {}
                     Err(error) => {
@@ -170,11 +171,11 @@ fn stem(key: &ProfileKey) -> String {
     format!("{}-{}", &whole[..whole.floor_char_boundary(MAX_STEM_BYTES)], &digest["sha256:".len()..][..16])
 }
 
-/// A status that an earlier process wrote; `None` for a file that is something else.
-fn read(path: &Path) -> Result<Option<(ProfileKey, Record)>> {
-    let text = fs::read_to_string(path)?;
+/// A status that an earlier process wrote; `None` for content of something else.
+pub(super) fn parse(content: &[u8]) -> Result<Option<(ProfileKey, Record)>> {
+    let text = std::str::from_utf8(content)?;
     let status: SecurityProfileNodeStatus =
-        serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{}", error.without_snippet()))?;
+        yaml::document(text).map_err(|error| anyhow::anyhow!("{}", error.without_snippet()))?;
     let metadata = &status.metadata;
     let annotation = |name: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(name)).cloned();
     let kind = metadata.labels.as_ref().and_then(|found| found.get(labels::PROFILE_KIND));
@@ -274,8 +275,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.yaml"), "no: [").unwrap();
         fs::write(folder.path().join("b.yaml"), "kind: Pod").unwrap();
+        fs::File::create(folder.path().join("c.yaml")).unwrap().set_len(1 << 40).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join("d.yaml"), rustix::fs::Mode::RUSR).unwrap();
         let statuses = Statuses::open(folder.path(), "node1").unwrap();
         assert_eq!(statuses.held().count(), 0);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
     }
 }

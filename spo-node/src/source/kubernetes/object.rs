@@ -1,12 +1,10 @@
 //! Objects as a watch shows them, and what a profile object asks of this node.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::Resource;
 use kube::api::{ApiResource, ObjectMeta};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use spo_api::seccomp::v1::SeccompProfileSpec;
 use spo_api::{GROUP, ProfileKey, ProfileKind, Violation, finalizers, labels};
 
@@ -17,41 +15,12 @@ use crate::source::{Desired, ObjectRef, Want};
 /// object that does not fit its schema blinds nobody for the others.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Object {
-    #[serde(default, deserialize_with = "slim")]
+    #[serde(default, deserialize_with = "spo_api::metadata::slim")]
     pub(super) metadata: ObjectMeta,
     #[serde(default)]
     pub(super) spec: serde_json::Value,
     #[serde(default)]
     pub(super) status: serde_json::Value,
-}
-
-/// The part of `metadata` that counts: `managedFields`, the largest, is skipped while it is read.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Slim {
-    name: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    generation: Option<i64>,
-    labels: Option<BTreeMap<String, String>>,
-    finalizers: Option<Vec<String>>,
-    owner_references: Option<Vec<OwnerReference>>,
-    deletion_timestamp: Option<Time>,
-}
-
-fn slim<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
-    let slim = Slim::deserialize(from)?;
-    Ok(ObjectMeta {
-        name: slim.name,
-        uid: slim.uid,
-        resource_version: slim.resource_version,
-        generation: slim.generation,
-        labels: slim.labels,
-        finalizers: slim.finalizers,
-        owner_references: slim.owner_references,
-        deletion_timestamp: slim.deletion_timestamp,
-        ..ObjectMeta::default()
-    })
 }
 
 impl Resource for Object {

@@ -1,0 +1,56 @@
+//! The part of `metadata` that watches of many objects keep.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use serde::{Deserialize, Deserializer};
+
+/// For `#[serde(deserialize_with = "…")]`: who an object is, what it belongs to and what keeps it. Annotations and `managedFields`, which are
+/// the largest, are skipped while they are read.
+///
+/// ```
+/// use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Object {
+///     #[serde(default, deserialize_with = "spo_api::metadata::slim")]
+///     metadata: ObjectMeta,
+/// }
+///
+/// let text = r#"{"metadata": {"name": "web", "managedFields": [{"manager": "kubectl"}]}}"#;
+/// let object: Object = serde_json::from_str(text)?;
+/// assert_eq!(object.metadata, ObjectMeta { name: Some("web".to_owned()), ..ObjectMeta::default() });
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+/// A field of another type than its own.
+pub fn slim<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+    let slim = Slim::deserialize(from)?;
+    Ok(ObjectMeta {
+        name: slim.name,
+        namespace: slim.namespace,
+        uid: slim.uid,
+        resource_version: slim.resource_version,
+        generation: slim.generation,
+        labels: slim.labels,
+        finalizers: slim.finalizers,
+        owner_references: slim.owner_references,
+        deletion_timestamp: slim.deletion_timestamp,
+        ..ObjectMeta::default()
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Slim {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    finalizers: Option<Vec<String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+    deletion_timestamp: Option<Time>,
+}
