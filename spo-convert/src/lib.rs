@@ -18,6 +18,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::wildcard_enum_match_arm)]
 
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod error;
 mod kinds;
 mod legacy;

@@ -1,6 +1,6 @@
-//! The `spoc` command line: record, try and convert profiles on one machine, without a cluster.
+//! The `spoc` command line: record, try, convert and migrate profiles on one machine, without a cluster.
 //!
-//! One module per command (`record`, `run`, `convert`, `generate`), over what they share: the command line (`args`), the program
+//! One module per command (`record`, `run`, `convert`, `migrate`, `generate`), over what they share: the command line (`args`), the program
 //! that is started (`command`, `identity`, `sys::child`), files that are read and written (`file`, `output`), and log lines
 //! (`log`). What is known of seccomp is in `spo-lsm`, of recording in `spo-recorder`.
 //!
@@ -24,6 +24,7 @@ pub mod fuzz;
 mod generate;
 mod identity;
 mod log;
+mod migrate;
 mod output;
 mod record;
 mod run;
@@ -53,6 +54,7 @@ fn run(command: Command) -> Result<()> {
         Command::Record(args) => record::record(&args),
         Command::Run(args) => run::run(&args),
         Command::Convert(args) => convert::convert(&args),
+        Command::Migrate(args) => migrate::migrate(&args),
         Command::Version { json } => version(json),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { folder } => generate::manual(&folder),

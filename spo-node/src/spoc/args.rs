@@ -61,6 +61,9 @@ pub(super) enum Command {
     /// Write the raw profile that a container runtime reads.
     #[command(visible_alias = "c", after_help = CONVERT_HELP)]
     Convert(Convert),
+    /// Rewrite manifests of any release to v1, and say what changed.
+    #[command(after_help = MIGRATE_HELP)]
+    Migrate(Migrate),
     /// Say what this program was built from.
     #[command(visible_alias = "v")]
     Version {
@@ -109,6 +112,18 @@ const CONVERT_HELP: &str = "\
 Examples:
   spoc convert app.yaml
   spoc convert -o /var/lib/kubelet/seccomp/app.json app.yaml";
+
+const MIGRATE_HELP: &str = "\
+Every object of security-profiles-operator.x-k8s.io becomes one of v1 that means the same, whichever release it was written for. \
+Documents that hold others, or that need no change, keep their text. In a document that changes, comments are lost. What only an \
+API server writes is left out: the status, uid, resourceVersion and the like. Profiles of 0.8 lose their namespace: \
+they belong to the whole cluster since. If anything cannot be migrated, it is named and nothing is written.
+
+Examples:
+  spoc migrate profile.yaml > profile-v1.yaml
+  spoc migrate --in-place manifests/*.yaml
+  spoc migrate --check manifests/*.yaml
+  kubectl get seccompprofiles --all-namespaces -o yaml | spoc migrate -o all.yaml -";
 
 #[derive(Debug, Args)]
 pub(super) struct Record {
@@ -191,6 +206,25 @@ pub(super) struct Convert {
     pub(super) program_name: Option<String>,
     /// The profile.
     pub(super) profile: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// Where the manifests are written to, those of all files one after another; `-` is standard output.
+    #[arg(long, short, value_name = "FILE", default_value = "/dev/stdout", conflicts_with_all = ["in_place", "check"])]
+    pub(super) output_file: PathBuf,
+    /// Write each file back to where it is, if anything in it changed.
+    #[arg(long)]
+    pub(super) in_place: bool,
+    /// Write nothing, and end with status 1 if anything would change.
+    #[arg(long, conflicts_with = "in_place")]
+    pub(super) check: bool,
+    /// Say what changed on standard output, as a line of JSON for each object.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The manifests, in YAML or JSON; `-` is standard input.
+    #[arg(required = true, value_name = "FILES")]
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// The file that commands write to and read from when none is named.
