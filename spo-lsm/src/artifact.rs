@@ -3,20 +3,29 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use spo_api::ProfileKey;
+use spo_api::{ProfileKey, ProfileKind};
 
 /// A rendered profile: bytes, and the file they belong into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     /// Which profile it is.
     pub key: ProfileKey,
-    /// The name of its file in the profiles folder.
+    /// The name of its file in the folder of its kind: the kubelet's for seccomp, `/etc/apparmor.d` for AppArmor. For SELinux it is
+    /// `<module>.cil`, from which `semodule` takes the name of the module.
     pub file_name: String,
     /// Its content.
     pub bytes: Vec<u8>,
 }
 
 impl Artifact {
+    /// The name of its file in a folder of files of all kinds, where the ending tells the kind.
+    pub fn export_name(&self) -> String {
+        match self.key.kind {
+            ProfileKind::Seccomp | ProfileKind::Selinux | ProfileKind::RawSelinux => self.file_name.clone(),
+            ProfileKind::AppArmor => format!("{}.apparmor", self.file_name),
+        }
+    }
+
     /// The digest of its bytes, to compare with what is installed.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.bytes)

@@ -4,9 +4,16 @@
 //! goes through, each arrow one function:
 //!
 //! ```text
-//! SeccompProfileSpec ─ seccomp::parse ─┐
-//! runtime-spec JSON ─ seccomp::parse_oci ─> Profile ─ seccomp::resolve ─> Profile ─ check ─> Checked ─ render ─> Artifact ─ Host::apply ─> Outcome
-//!                                              └─ seccomp::compile ─> Program (what the kernel runs)   └─ seccomp::evaluate ─> Verdict
+//! SeccompProfileSpec ────┐
+//! SelinuxProfileSpec ────┤
+//! RawSelinuxProfileSpec ─┼─ parse ─> Profile ─ check ─> Checked ─ render ─> Artifact ─ Host::apply ─> Outcome
+//! AppArmorProfileSpec ───┘                      │
+//! configuration ──────────────────────> Policy ─┘
+//!
+//! runtime-spec JSON ─ seccomp::parse_oci ─> seccomp::Profile ─ seccomp::resolve ─> the same with the entries of its bases
+//!                                                ├─ seccomp::compile ─> Program (what the kernel runs)
+//!                                                └─ seccomp::evaluate ─> Verdict
+//! text in CIL ─ selinux::cil::parse ─> Node
 //! ```
 //!
 //! A [`Profile`] can only be made by a parser, so it is well formed; a [`Checked`] only by [`check`], so it may be installed.
@@ -27,48 +34,26 @@
 //! assert_eq!(artifact.file_name, "web.json");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`selinux`], [`selinux::raw`] and [`apparmor`] have an example each. The host installs seccomp profiles only; it refuses steps about the
+//! others, as [`host::HostError::Unsupported`].
 #![warn(missing_docs, clippy::wildcard_enum_match_arm)]
 
-use spo_api::{ProfileKey, ProfileKind, ProfileName, Violation};
+use spo_api::Violation;
 
+pub mod apparmor;
 pub mod host;
 pub mod seccomp;
+pub mod selinux;
 
 mod artifact;
+mod findings;
 mod policy;
+mod profile;
 
 pub use artifact::{Artifact, Digest};
 pub use policy::Policy;
-
-/// A well-formed profile of one of the modules.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Profile {
-    /// For seccomp.
-    Seccomp(seccomp::Profile),
-}
-
-impl Profile {
-    /// Its name.
-    pub fn name(&self) -> &ProfileName {
-        match self {
-            Self::Seccomp(profile) => profile.name(),
-        }
-    }
-
-    /// Which profile of the cluster it is.
-    pub fn key(&self) -> ProfileKey {
-        match self {
-            Self::Seccomp(profile) => ProfileKey { kind: ProfileKind::Seccomp, name: profile.name().clone() },
-        }
-    }
-
-    /// What is no reason to refuse it, but should be told to whoever wrote it.
-    pub fn warnings(&self) -> &[Violation] {
-        match self {
-            Self::Seccomp(profile) => profile.warnings(),
-        }
-    }
-}
+pub use profile::{Profile, Spec, parse};
 
 /// A profile that may be installed; only [`check`] makes one.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,17 +75,25 @@ impl Checked {
 pub fn check(profile: &Profile, policy: &Policy) -> Result<Checked, Vec<Violation>> {
     let violations = match profile {
         Profile::Seccomp(seccomp) => seccomp::check(seccomp, policy),
+        Profile::Selinux(selinux) => selinux::check(selinux, &policy.selinux),
+        Profile::RawSelinux(raw) => selinux::raw::check(raw, &policy.selinux),
+        // An AppArmorProfile that is well formed depends on no configuration.
+        Profile::AppArmor(_) => Vec::new(),
     };
     if violations.is_empty() { Ok(Checked(profile.clone())) } else { Err(violations) }
 }
 
 /// The file that a node keeps for a profile. Equal profiles give equal bytes.
 pub fn render(profile: &Checked) -> Artifact {
-    match &profile.0 {
-        Profile::Seccomp(seccomp) => Artifact {
-            key: profile.0.key(),
-            file_name: spo_api::seccomp::file_name(seccomp.name()),
-            bytes: seccomp::to_json(seccomp, seccomp::Form::Compact).into_bytes(),
-        },
-    }
+    let (file_name, text) = match &profile.0 {
+        Profile::Seccomp(seccomp) => {
+            (spo_api::seccomp::file_name(seccomp.name()), seccomp::to_json(seccomp, seccomp::Form::Compact))
+        }
+        Profile::Selinux(selinux) => (format!("{}.cil", selinux.name()), selinux::to_cil(selinux)),
+        Profile::RawSelinux(raw) => (format!("{}.cil", raw.name()), selinux::raw::to_cil(raw)),
+        Profile::AppArmor(apparmor) => {
+            (apparmor.loaded_as().file_name(), apparmor::to_text(apparmor, apparmor.loaded_as()))
+        }
+    };
+    Artifact { key: profile.0.key(), file_name, bytes: text.into_bytes() }
 }

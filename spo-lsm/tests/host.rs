@@ -102,6 +102,31 @@ fn a_profile_is_written_once_listed_and_removed() {
 }
 
 #[test]
+fn a_profile_of_another_module_is_refused_and_touches_nothing() {
+    let spec = spo_api::selinux::v1::SelinuxProfileSpec::default();
+    let profile = spo_lsm::parse("web".parse().unwrap(), &spec).unwrap();
+    let checked = check(&profile, &Policy::default()).unwrap();
+    let artifact = render(&checked);
+    let mut fixture = Fixture::new();
+    let key = |kind| ProfileKey { kind, name: "web".parse().unwrap() };
+    for (step, module) in [
+        (Step::Install { checked, artifact, generation: 1 }, "SelinuxProfile is for SELinux"),
+        (
+            Step::Remove { key: key(ProfileKind::RawSelinux), file_name: "web.json".to_owned() },
+            "RawSelinuxProfile is for SELinux",
+        ),
+        (
+            Step::Remove { key: key(ProfileKind::AppArmor), file_name: "web.json".to_owned() },
+            "AppArmorProfile is for AppArmor",
+        ),
+    ] {
+        let error = fixture.apply(step).unwrap_err();
+        assert!(matches!(error, HostError::Unsupported(_)) && error.to_string().starts_with(module), "{error}");
+    }
+    assert!(!fixture.path("").exists());
+}
+
+#[test]
 fn modes_are_those_of_the_reference_whatever_the_umask() {
     skip_unless!(kernel_has_seccomp(), "this kernel has no seccomp filters");
     let mut fixture = Fixture::new();

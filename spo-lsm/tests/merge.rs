@@ -198,6 +198,7 @@ fn w_nd_7_the_allow_list_is_that_of_the_reference_without_its_holes() {
         let policy = Policy {
             allowed_syscalls: Some(case.syscalls.into_iter().collect()),
             allowed_actions: Some(case.actions.into_iter().collect()),
+            ..Policy::default()
         };
         let profile = spo_lsm::Profile::Seccomp(named("test", case.profile));
         assert_eq!(check(&profile, &policy).is_ok(), expected, "{}: {:?}", case.name, check(&profile, &policy));
@@ -206,8 +207,11 @@ fn w_nd_7_the_allow_list_is_that_of_the_reference_without_its_holes() {
 
 #[test]
 fn w_nd_7_each_refusal_of_the_allow_list_names_its_field() {
-    let policy =
-        Policy { allowed_syscalls: Some(["read".to_owned()].into()), allowed_actions: Some([Action::Allow].into()) };
+    let policy = Policy {
+        allowed_syscalls: Some(["read".to_owned()].into()),
+        allowed_actions: Some([Action::Allow].into()),
+        ..Policy::default()
+    };
     let profile = named(
         "web",
         json!({"defaultAction": "SCMP_ACT_LOG", "syscalls": [

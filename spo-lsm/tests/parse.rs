@@ -187,6 +187,24 @@ fn a_name_that_makes_no_file_is_refused(#[case] name: &str, #[case] expected: &s
     assert!(violations[0].to_string().starts_with(expected), "{violations:?}");
 }
 
+#[test]
+fn a_file_larger_than_runtimes_read_is_refused() {
+    let spec =
+        serde_json::from_value(json!({"defaultAction": "SCMP_ACT_ERRNO", "listenerMetadata": "x".repeat(1 << 20)}))
+            .unwrap();
+    let profile = parse("web".parse().unwrap(), &spec).unwrap();
+    let violations = check(&spo_lsm::Profile::Seccomp(profile), &Policy::default()).unwrap_err();
+    assert!(violations[0].to_string().starts_with("spec: its file would have 1048"), "{violations:?}");
+}
+
+#[rstest]
+#[case("/var/run/security-profiles-operator/..")]
+#[case("/var/run/security-profiles-operator/.")]
+fn w_x_16_a_listener_that_the_schema_lets_out_of_its_folder_is_refused(#[case] path: &str) {
+    let found = common::violations(json!({"defaultAction": "SCMP_ACT_ERRNO", "listenerPath": path}));
+    assert!(found[0].starts_with(&format!("spec.listenerPath: {path:?} is no socket directly below")), "{found:?}");
+}
+
 const KEYS: &[&str] = &[
     "defaultAction",
     "defaultErrnoRet",

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use spo_api::{ProfileKey, ProfileKind, ProfileName, Violation};
+use spo_api::{ProfileKey, ProfileKind, Violation};
 use spo_lsm::seccomp::{Base, LookupError, ResolveError, resolve};
 use spo_lsm::{Artifact, Checked, Digest, Policy, Profile, check, render};
 
@@ -63,7 +63,7 @@ pub enum Refusal {
     /// The cluster's configuration forbids what it permits.
     NotPermitted(Vec<Violation>),
     /// Its file is that of another profile.
-    Twin(ProfileName),
+    Twin(ProfileKey),
 }
 
 impl fmt::Display for Refusal {
@@ -73,7 +73,7 @@ impl fmt::Display for Refusal {
             Self::Base(error) => write!(f, "spec.baseProfileName: {error}"),
             Self::NotPermitted(violations) => write!(f, "the cluster's configuration forbids it: {}", list(violations)),
             Self::Twin(other) => {
-                write!(f, "metadata.name: its file is that of the profile {other}; rename one of them")
+                write!(f, "metadata.name: its file is that of {other}; rename one of them")
             }
         }
     }
@@ -176,9 +176,12 @@ impl Catalogue {
         if let Some(other) = self.twin(&desired.key) {
             return Err(Refusal::Twin(other));
         }
-        let Profile::Seccomp(seccomp) =
-            desired.profile.as_ref().map_err(|violations| Refusal::Invalid(violations.clone()))?;
-        let whole = Profile::Seccomp(resolve(seccomp, |base| self.base(base)).map_err(Refusal::Base)?);
+        let whole = match desired.profile.as_ref().map_err(|violations| Refusal::Invalid(violations.clone()))? {
+            Profile::Seccomp(seccomp) => {
+                Profile::Seccomp(resolve(seccomp, |base| self.base(base)).map_err(Refusal::Base)?)
+            }
+            other @ (Profile::Selinux(_) | Profile::RawSelinux(_) | Profile::AppArmor(_)) => other.clone(),
+        };
         let checked = match check(&whole, &self.policy) {
             Ok(checked) => checked,
             Err(violations) if check(&whole, &Policy::default()).is_ok() => {
@@ -202,16 +205,16 @@ impl Catalogue {
         let entry = self.entries.get(&ProfileKey { kind: ProfileKind::Seccomp, name }).ok_or(LookupError::Missing)?;
         match &entry.desired.profile {
             Ok(Profile::Seccomp(profile)) => Ok(profile.clone()),
+            Ok(_) => Err(LookupError::Missing),
             Err(violations) => Err(LookupError::Unusable(format!("it is invalid itself: {}", list(violations)))),
         }
     }
 
-    /// The profile that has the same file and comes first: `web` and `web.json` are one file.
-    fn twin(&self, key: &ProfileKey) -> Option<ProfileName> {
-        let name = key.name.as_str().strip_suffix(".json")?.parse().ok()?;
-        let other = ProfileKey { kind: key.kind, name };
+    /// The profile that has the same file and comes first.
+    fn twin(&self, key: &ProfileKey) -> Option<ProfileKey> {
+        let other = twins(key).filter(|other| other < key)?;
         let wanted = self.entries.get(&other).is_some_and(|entry| entry.desired.want != Want::Remove);
-        wanted.then_some(other.name)
+        wanted.then_some(other)
     }
 }
 
@@ -220,11 +223,18 @@ fn builds_on(desired: &Desired, key: &ProfileKey) -> bool {
     matches!(profile.base(), Some(Base::Local(name)) if key.kind == ProfileKind::Seccomp && *name == key.name)
 }
 
-/// The other name with which a profile would have the same file.
+/// The other profile that would have the same file: `web` and `web.json` of seccomp, and both kinds of SELinux under one name.
 fn twins(key: &ProfileKey) -> Option<ProfileKey> {
     let name = key.name.as_str();
-    let other = name.strip_suffix(".json").map_or_else(|| format!("{name}.json"), str::to_owned);
-    Some(ProfileKey { kind: key.kind, name: other.parse().ok()? })
+    match key.kind {
+        ProfileKind::Seccomp => {
+            let other = name.strip_suffix(".json").map_or_else(|| format!("{name}.json"), str::to_owned);
+            Some(ProfileKey { kind: key.kind, name: other.parse().ok()? })
+        }
+        ProfileKind::Selinux => Some(ProfileKey { kind: ProfileKind::RawSelinux, name: key.name.clone() }),
+        ProfileKind::RawSelinux => Some(ProfileKey { kind: ProfileKind::Selinux, name: key.name.clone() }),
+        ProfileKind::AppArmor => None,
+    }
 }
 
 #[cfg(test)]
@@ -297,7 +307,7 @@ mod tests {
         assert!(catalogue.get(&key("web")).unwrap().verdict.is_ok());
         assert_eq!(
             refusal(&catalogue, "web.json"),
-            "metadata.name: its file is that of the profile web; rename one of them"
+            "metadata.name: its file is that of SeccompProfile/web; rename one of them"
         );
         catalogue.change(Change::Some { changed: vec![], gone: vec![key("web")] });
         assert!(catalogue.get(&key("web.json")).unwrap().verdict.is_ok());
@@ -306,7 +316,7 @@ mod tests {
     #[test]
     fn what_the_configuration_forbids_is_told_apart_from_what_is_wrong() {
         let mut catalogue = catalogue(vec![desired("web", spec("read"))]);
-        catalogue.permit(Policy { allowed_syscalls: Some(["write".to_owned()].into()), allowed_actions: None });
+        catalogue.permit(Policy { allowed_syscalls: Some(["write".to_owned()].into()), ..Policy::default() });
         let entry = catalogue.get(&key("web")).unwrap();
         assert!(matches!(entry.verdict, Err(Refusal::NotPermitted(_))), "{:?}", entry.verdict);
         catalogue.permit(Policy::default());

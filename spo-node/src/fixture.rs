@@ -19,7 +19,7 @@ pub(crate) fn desired(name: &str, spec: &str) -> Desired {
     Desired {
         key: key(name),
         generation: 1,
-        profile: spo_lsm::seccomp::parse(name.parse().unwrap(), &spec).map(spo_lsm::Profile::Seccomp),
+        profile: spo_lsm::parse(name.parse().unwrap(), &spec),
         admin: AdminState::Enabled,
         partial: false,
         want: Want::Keep,

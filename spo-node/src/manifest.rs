@@ -3,6 +3,7 @@
 //! A file holds any number of documents, and a document one object or a `List` of them. [`read`] says of each object what it is:
 //! a profile, the operator's configuration, or something that cannot be used, and why. It does no I/O but [`load`]'s.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -14,19 +15,23 @@ use kube::CustomResourceExt;
 use rustix::fs::{Mode, OFlags};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use spo_api::apparmor::v1::{AppArmorProfile, AppArmorProfileSpec};
 use spo_api::daemon::v1::{SecurityProfilesOperatorDaemon, SecurityProfilesOperatorDaemonSpec};
+use spo_api::raw_selinux::v1::{RawSelinuxProfile, RawSelinuxProfileSpec};
 use spo_api::seccomp::v1::{SeccompProfile, SeccompProfileSpec};
-use spo_api::{AdminState, FieldPath, GROUP, ProfileKey, ProfileKind, Violation, labels};
-use spo_lsm::{Digest, Policy, Profile};
+use spo_api::selinux::v1::{SelinuxProfile, SelinuxProfileSpec};
+use spo_api::{AdminState, FieldPath, GROUP, ProfileKey, ProfileKind, ProfileName, Violation, labels};
+use spo_lsm::{Digest, Policy, Profile, Spec};
 
 use crate::schema;
 
 /// The largest file that is read: a thousand profiles fit into it.
 pub const MAX_BYTES: u64 = 4 << 20;
 
-/// The versions in which each kind is understood. The schemas of SeccompProfile `v1` and `v1beta1` are equal.
-const SECCOMP_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
-const CONFIGURATION_VERSIONS: [&str; 1] = ["v1"];
+/// The versions in which a kind is understood. The schemas of SeccompProfile `v1` and `v1beta1` are equal.
+fn versions(kind: &str) -> &'static [&'static str] {
+    if kind == ProfileKind::Seccomp.as_str() { &["v1", "v1beta1"] } else { &["v1"] }
+}
 
 /// What stands in a manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,25 +172,22 @@ fn object(value: Value, place: &str) -> Object {
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
     let name = fields.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Value::as_str);
     let Some(kind) = text("kind") else {
-        return unusable(place.to_owned(), "kind", "is missing; expected SeccompProfile".to_owned());
+        return unusable(place.to_owned(), "kind", format!("is missing; expected {}", kinds()));
     };
     let called = name.map_or_else(|| format!("{kind} ({place})"), |name| format!("{kind}/{name}"));
-    if let Some(reason) = wrong_kind(kind) {
-        return unusable(called, "kind", reason);
+    let profile_kind = ProfileKind::from_kind(kind);
+    if profile_kind.is_none() && kind != CONFIGURATION {
+        return unusable(called, "kind", wrong_kind(kind));
     }
-    let versions: &[&str] = if kind == CONFIGURATION { &CONFIGURATION_VERSIONS } else { &SECCOMP_VERSIONS };
+    let versions = versions(kind);
     let api_version = text("apiVersion").unwrap_or_default().to_owned();
     if !versions.iter().any(|version| api_version == format!("{GROUP}/{version}")) {
         let known = versions.iter().map(|version| format!("{GROUP}/{version}")).collect::<Vec<_>>().join(" or ");
         return unusable(called, "apiVersion", format!("is {api_version:?}; expected {known}"));
     }
-    if kind == CONFIGURATION {
-        return configuration(fields, called);
-    }
+    let Some(kind) = profile_kind else { return configuration(fields, called) };
     match name.unwrap_or_default().parse() {
-        Ok(name) => {
-            Object::Profile(Box::new(seccomp(ProfileKey { kind: ProfileKind::Seccomp, name }, api_version, fields)))
-        }
+        Ok(name) => Object::Profile(Box::new(profile(ProfileKey { kind, name }, api_version, fields))),
         Err(_) if name.is_none() => unusable(called, "metadata.name", "is required and missing".to_owned()),
         Err(error) => unusable(called, "metadata.name", format!("{error}; rename the profile")),
     }
@@ -193,58 +195,60 @@ fn object(value: Value, place: &str) -> Object {
 
 const CONFIGURATION: &str = "SecurityProfilesOperatorDaemon";
 
-/// Why an object of this kind cannot be used, if so.
-fn wrong_kind(kind: &str) -> Option<String> {
-    let installed = [ProfileKind::Seccomp.as_str(), CONFIGURATION];
-    if installed.contains(&kind) {
-        return None;
+/// Why an object of this kind is none of those that are read.
+fn wrong_kind(kind: &str) -> String {
+    let known = ProfileKind::ALL.iter().map(|kind| kind.as_str()).chain([CONFIGURATION]);
+    match schema::nearest(kind, known) {
+        Some(near) => format!("{kind:?} is no kind of profile; did you mean {near}?"),
+        None => format!("{kind:?} is no kind of profile; expected {}", kinds()),
     }
-    Some(match ProfileKind::from_kind(kind) {
-        Some(_) => {
-            format!("{kind} is not installed by this version, which knows SeccompProfile; remove it from the folder")
-        }
-        None => match schema::nearest(kind, installed.into_iter()) {
-            Some(near) => format!("{kind:?} is no kind of profile; did you mean {near}?"),
-            None => format!("{kind:?} is no kind of profile; expected SeccompProfile"),
-        },
-    })
 }
 
-fn seccomp(key: ProfileKey, api_version: String, fields: Map<String, Value>) -> Manifest {
+fn kinds() -> String {
+    ProfileKind::ALL.map(ProfileKind::as_str).join(", ")
+}
+
+fn profile(key: ProfileKey, api_version: String, fields: Map<String, Value>) -> Manifest {
     let metadata = fields.get("metadata").unwrap_or(&Value::Null);
     let partial = metadata["labels"].get(labels::PARTIAL).is_some();
     let digest = Digest::of(fields.get("spec").unwrap_or(&Value::Null).to_string().as_bytes());
-    let spec = seccomp_spec(fields);
-    Manifest {
-        admin: spec.as_ref().ok().and_then(|spec| spec.state).unwrap_or_default(),
-        profile: spec.and_then(|spec| spo_lsm::seccomp::parse(key.name.clone(), &spec)).map(Profile::Seccomp),
-        key,
-        api_version,
-        partial,
-        digest,
-    }
+    let (admin, profile) = match key.kind {
+        ProfileKind::Seccomp => made::<SeccompProfileSpec>(&key.name, fields),
+        ProfileKind::Selinux => made::<SelinuxProfileSpec>(&key.name, fields),
+        ProfileKind::RawSelinux => made::<RawSelinuxProfileSpec>(&key.name, fields),
+        ProfileKind::AppArmor => made::<AppArmorProfileSpec>(&key.name, fields),
+    };
+    Manifest { key, api_version, admin, partial, profile, digest }
 }
 
-/// The `spec` of a SeccompProfile, or all that its schema finds wrong with it.
-pub(crate) fn seccomp_spec(fields: Map<String, Value>) -> Result<SeccompProfileSpec, Vec<Violation>> {
-    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SeccompProfile>);
-    typed(fields, SCHEMA.as_ref())
+fn made<S: Spec + DeserializeOwned>(
+    name: &ProfileName,
+    fields: Map<String, Value>,
+) -> (AdminState, Result<Profile, Vec<Violation>>) {
+    let spec = spec_of::<S>(fields);
+    let admin = spec.as_ref().ok().and_then(Spec::state).unwrap_or_default();
+    (admin, spec.and_then(|spec| spo_lsm::parse(name.clone(), &spec)))
+}
+
+/// The `spec` of a profile object, or all that its schema finds wrong with it.
+pub(crate) fn spec_of<S: Spec + DeserializeOwned>(fields: Map<String, Value>) -> Result<S, Vec<Violation>> {
+    static SCHEMAS: LazyLock<BTreeMap<ProfileKind, JSONSchemaProps>> = LazyLock::new(|| {
+        let schemas = [
+            (ProfileKind::Seccomp, schema_of::<SeccompProfile>()),
+            (ProfileKind::Selinux, schema_of::<SelinuxProfile>()),
+            (ProfileKind::RawSelinux, schema_of::<RawSelinuxProfile>()),
+            (ProfileKind::AppArmor, schema_of::<AppArmorProfile>()),
+        ];
+        schemas.into_iter().filter_map(|(kind, schema)| Some((kind, schema?))).collect()
+    });
+    typed(fields, SCHEMAS.get(&S::KIND))
 }
 
 fn configuration(fields: Map<String, Value>, called: String) -> Object {
     static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SecurityProfilesOperatorDaemon>);
     match typed::<SecurityProfilesOperatorDaemonSpec>(fields, SCHEMA.as_ref()) {
-        Ok(spec) => Object::Configuration(policy(&spec)),
+        Ok(spec) => Object::Configuration(Policy::from_configuration(&spec)),
         Err(mut violations) => Object::Unusable(Unusable { object: called, violation: violations.swap_remove(0) }),
-    }
-}
-
-/// What a configuration permits profiles to contain.
-pub fn policy(configuration: &SecurityProfilesOperatorDaemonSpec) -> Policy {
-    let Some(security) = &configuration.security else { return Policy::default() };
-    Policy {
-        allowed_syscalls: security.allowed_syscalls.clone().map(|names| names.into_iter().collect()),
-        allowed_actions: security.allowed_seccomp_actions.clone().map(|actions| actions.into_iter().collect()),
     }
 }
 
@@ -295,6 +299,17 @@ mod tests {
         assert_eq!(profile(&json.to_string()), yaml);
     }
 
+    #[rstest]
+    #[case("SelinuxProfile", "{}")]
+    #[case("RawSelinuxProfile", "{policy: (blockinherit container), state: Disabled}")]
+    #[case("AppArmorProfile", "{abstract: {}}")]
+    fn a_profile_of_each_kind_is_read(#[case] kind: &str, #[case] spec: &str) {
+        let manifest = profile(&format!("apiVersion: {GROUP}/v1\nkind: {kind}\nmetadata: {{name: web}}\nspec: {spec}"));
+        assert_eq!(manifest.key.to_string(), format!("{kind}/web"));
+        assert_eq!(manifest.profile.unwrap().key(), manifest.key);
+        assert_eq!(manifest.admin == AdminState::Disabled, spec.contains("Disabled"));
+    }
+
     #[test]
     fn both_versions_of_one_schema_are_read() {
         assert_eq!(profile(&WEB.replace("/v1\n", "/v1beta1\n")).profile, profile(WEB).profile);
@@ -328,15 +343,15 @@ mod tests {
     #[case("hello", "document 1: kind: is missing; expected an object with apiVersion, kind, metadata and spec")]
     #[case(
         "{kind: Pod, metadata: {name: web}}",
-        "Pod/web: kind: \"Pod\" is no kind of profile; expected SeccompProfile"
+        "Pod/web: kind: \"Pod\" is no kind of profile; expected SeccompProfile, SelinuxProfile, RawSelinuxProfile, AppArmorProfile"
     )]
     #[case(
         "{kind: SecompProfile}",
         "SecompProfile (document 1): kind: \"SecompProfile\" is no kind of profile; did you mean SeccompProfile?"
     )]
     #[case(
-        "{kind: SelinuxProfile, metadata: {name: web}}",
-        "SelinuxProfile/web: kind: SelinuxProfile is not installed by this version, which knows SeccompProfile; remove it from the folder"
+        "{kind: SelinuxProfile, apiVersion: v1, metadata: {name: web}}",
+        "SelinuxProfile/web: apiVersion: is \"v1\"; expected security-profiles-operator.x-k8s.io/v1"
     )]
     #[case(
         "{kind: SeccompProfile, apiVersion: v1, metadata: {name: web}}",

@@ -163,7 +163,7 @@ fn reasons(why: &Refusal) -> Vec<String> {
 }
 
 fn write(folder: &Path, artifact: &Artifact, warnings: &[Violation]) -> Result<Written> {
-    let file = folder.join(&artifact.file_name);
+    let file = folder.join(artifact.export_name());
     std::fs::write(&file, &artifact.bytes).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(Written {
         profile: artifact.key.to_string(),

@@ -252,7 +252,7 @@ impl Files {
 impl Failure {
     /// What the profile itself is the reason of stays as it is until the profile changes.
     fn may_pass(&self) -> bool {
-        !matches!(self.error, HostError::Compile(_) | HostError::FileName { .. })
+        !matches!(self.error, HostError::Compile(_) | HostError::FileName { .. } | HostError::Unsupported(_))
     }
 }
 

@@ -51,6 +51,27 @@ fn what_is_refused_is_listed_with_its_reasons_and_gives_status_1() {
 }
 
 #[test]
+fn each_kind_becomes_a_file_of_its_own() {
+    let out = tempfile::tempdir().unwrap();
+    let output = render(&[], &data().join("modules/in"), out.path());
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    let expected = data().join("modules/out");
+    assert_eq!(names(out.path()), names(&expected));
+    for name in names(&expected) {
+        let read = |folder: &Path| fs::read_to_string(folder.join(&name)).unwrap();
+        assert_eq!(read(out.path()), read(&expected), "{name}");
+    }
+}
+
+#[test]
+fn what_a_profile_of_another_module_may_not_say_is_refused() {
+    let out = tempfile::tempdir().unwrap();
+    let output = render(&[], &data().join("modules/refused"), out.path());
+    assert_eq!((output.status.code(), names(out.path())), (Some(1), vec!["web.cil".to_owned()]));
+    assert_eq!(text(&output.stderr), fs::read_to_string(data().join("modules/refused.txt")).unwrap());
+}
+
+#[test]
 fn json_says_the_same_to_programs() {
     let out = tempfile::tempdir().unwrap();
     let output = render(&["--json"], &data().join("refused"), out.path());
@@ -58,7 +79,7 @@ fn json_says_the_same_to_programs() {
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["written"], json!([{"profile": "SeccompProfile/good", "file": out.path().join("good.json")}]));
     let refused = said["refused"].as_array().unwrap();
-    assert!(refused.contains(&json!({"file": "pod.yaml", "object": "Pod/web", "reasons": ["kind: \"Pod\" is no kind of profile; expected SeccompProfile"]})), "{said}");
+    assert!(refused.contains(&json!({"file": "pod.yaml", "object": "Pod/web", "reasons": ["kind: \"Pod\" is no kind of profile; expected SeccompProfile, SelinuxProfile, RawSelinuxProfile, AppArmorProfile"]})), "{said}");
 }
 
 #[test]

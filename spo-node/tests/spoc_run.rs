@@ -223,7 +223,8 @@ fn sigint_is_passed_on_to_the_command() {
     let place = Place::new();
     place.file("p.yaml", &all_but(&MKDIR, "SCMP_ACT_ERRNO"));
     let script = "trap 'echo told; exit 7' INT; touch ready; while :; do sleep 0.05; done";
-    let mut command = place.spoc(&["run", "-p", "p.yaml", "sh", "-c", script]);
+    // Tests that were started in the background ignore SIGINT, and so would all that they start.
+    let mut command = place.env(&["--default-signal=INT"], &["run", "-p", "p.yaml", "sh", "-c", script]);
     let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     while !place.path("ready").exists() {
         std::thread::sleep(Duration::from_millis(5));

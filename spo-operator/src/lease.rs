@@ -158,25 +158,30 @@ impl Election {
 
     /// One look, and if there is cause, one write. Says whether this process leads.
     async fn attempt(&mut self) -> kube::Result<bool> {
-        let leading = self.seen.as_ref().is_some_and(|(lease, _)| self.is_mine(lease));
+        let leading = self.leads();
         if !leading {
             self.look().await?;
         }
+        match self.write().await {
+            // Somebody else wrote, if only an annotation. A leader knows by another write alone that it still leads; a
+            // candidate has time.
+            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
+                self.look().await?;
+                if leading { self.write().await } else { Ok(false) }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Takes or renews the lease as it was last seen, unless somebody else has it. Says whether it is ours now.
+    async fn write(&mut self) -> kube::Result<bool> {
         let Some((lease, since)) = &self.seen else { return Ok(false) };
         let spec = lease.spec.clone().unwrap_or_default();
         let Step::Write(spec) = decide(&self.me, &spec, since.elapsed(), &now()) else { return Ok(false) };
         let lease = Lease { metadata: lease.metadata.clone(), spec: Some(spec) };
-        match self.api.replace(self.name, &PostParams::default(), &lease).await {
-            Ok(lease) => {
-                self.seen = Some((lease, Instant::now()));
-                Ok(true)
-            }
-            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
-                self.look().await?; // somebody else wrote; if it was not a candidate, the next attempt is good
-                Ok(leading && self.seen.as_ref().is_some_and(|(lease, _)| self.is_mine(lease)))
-            }
-            Err(error) => Err(error),
-        }
+        let lease = self.api.replace(self.name, &PostParams::default(), &lease).await?;
+        self.seen = Some((lease, Instant::now()));
+        Ok(true)
     }
 
     /// Reads the lease, and makes it where there is none.
@@ -185,10 +190,9 @@ impl Election {
             Some(lease) => lease,
             None => self.create().await?,
         };
-        match &self.seen {
-            Some((seen, _)) if seen.spec == lease.spec => {}
-            _ => self.seen = Some((lease, Instant::now())),
-        }
+        // Its metadata may have changed alone: that is no renewal, but the next write has to name the new version.
+        let unchanged_since = self.seen.as_ref().filter(|(seen, _)| seen.spec == lease.spec).map(|(_, since)| *since);
+        self.seen = Some((lease, unchanged_since.unwrap_or_else(Instant::now)));
         Ok(())
     }
 
@@ -199,6 +203,10 @@ impl Election {
             Err(kube::Error::Api(status)) if status.code == 409 => self.api.get(self.name).await,
             created => created,
         }
+    }
+
+    fn leads(&self) -> bool {
+        self.seen.as_ref().is_some_and(|(lease, _)| self.is_mine(lease))
     }
 
     fn is_mine(&self, lease: &Lease) -> bool {

@@ -1,6 +1,6 @@
 //! Logging to standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 
@@ -20,4 +20,10 @@ pub(crate) fn start(verbosity: u8) {
         .with_target(false)
         .init();
     tracing::info!("Set logging verbosity to {verbosity}");
+}
+
+/// Prints the error that ends the program, with its causes.
+pub(crate) fn failed(error: &anyhow::Error) {
+    // Where nobody can read it, the exit status still says it.
+    _ = writeln!(std::io::stderr().lock(), "spo-operator: {error:#}");
 }

@@ -1,13 +1,18 @@
 //! The cluster side of the Security Profiles Operator: controllers and webhooks.
 //!
 //! `args` parses the command line, `run` is the list of what is started, `lease` elects the one process that writes,
-//! `profile` turns what the nodes report into the status of profiles, `server` answers what `routes` knows over HTTPS, and
-//! `certificate` sees to it that it can.
+//! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version.
+//! `server` answers over HTTPS what `routes` knows, `admission` decides about pods and profiles, `certificate` sees to it that API
+//! servers trust the server.
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
+mod admission;
 mod args;
 mod certificate;
+mod definition;
 mod health;
 mod lease;
 mod listen;
@@ -16,12 +21,22 @@ mod profile;
 mod routes;
 mod run;
 mod server;
+mod storage;
 mod sys;
 mod version;
 mod watch;
 
-fn main() -> anyhow::Result<()> {
-    let args = args::Args::parse();
+fn main() -> ExitCode {
+    match start(args::Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::failed(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: args::Args) -> anyhow::Result<()> {
     match args.command {
         args::Command::Manager(manager) => {
             log::start(args.verbosity);

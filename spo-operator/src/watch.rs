@@ -26,18 +26,28 @@ pub(crate) struct Kind {
     pub(crate) plural: &'static str,
 }
 
-/// What this program wants of any object: who it is, which node it is about, and the status as it stands.
+impl Kind {
+    /// What the API server calls objects of `kind`, in the version that they are stored in.
+    pub(crate) const fn stored(kind: spo_api::Kind) -> Self {
+        let (group, version) = (spo_api::GROUP, spo_api::STORED_VERSION);
+        Self { group, version, kind: kind.as_str(), plural: kind.plural() }
+    }
+}
+
+/// What this program wants of any object: who it is, and of `spec` and `status` what the types say; here which node it is about, and
+/// the status as it stands.
 ///
 /// The rest, `managedFields` and the whole of a profile's `spec` among it, is skipped while it is read. `status` is read as
 /// plain JSON, so that one that does not fit its schema blinds nobody for the others.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Slim {
+#[serde(bound = "Spec: Default + Deserialize<'de>, Status: Default + Deserialize<'de>")]
+pub(crate) struct Slim<Spec = SlimSpec, Status = serde_json::Value> {
     #[serde(default, deserialize_with = "slim_metadata")]
     pub(crate) metadata: ObjectMeta,
     #[serde(default)]
-    pub(crate) spec: SlimSpec,
+    pub(crate) spec: Spec,
     #[serde(default)]
-    pub(crate) status: serde_json::Value,
+    pub(crate) status: Status,
 }
 
 /// The one field that is wanted of any `spec`.
@@ -53,6 +63,7 @@ pub(crate) struct SlimSpec {
 #[serde(rename_all = "camelCase")]
 struct SlimMetadata {
     name: Option<String>,
+    namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
     generation: Option<i64>,
@@ -66,6 +77,7 @@ fn slim_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Er
     let slim = SlimMetadata::deserialize(from)?;
     Ok(ObjectMeta {
         name: slim.name,
+        namespace: slim.namespace,
         uid: slim.uid,
         resource_version: slim.resource_version,
         generation: slim.generation,
@@ -77,7 +89,7 @@ fn slim_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Er
     })
 }
 
-impl Resource for Slim {
+impl<Spec, Status> Resource for Slim<Spec, Status> {
     type DynamicType = Kind;
     type Scope = kube::core::DynamicResourceScope;
 

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[expect(clippy::unwrap_used, clippy::print_stdout, reason = "what helps a test fails and speaks as the test does")]
+pub mod api;
 pub mod cluster;
 pub mod manifest;
 pub mod node;

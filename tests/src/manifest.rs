@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, ResourceExt as _, discovery};
@@ -29,6 +30,28 @@ pub fn text(below_root: &str) -> Result<String> {
 /// If one is not of this type.
 pub fn objects<T: DeserializeOwned>(text: &str) -> Result<Vec<T>> {
     serde_saphyr::from_multiple(text).context("a manifest is no YAML of such objects")
+}
+
+/// The CustomResourceDefinitions of deploy/crds.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn definitions() -> Result<Vec<DynamicObject>> {
+    let dir = path("deploy/crds");
+    let entries = std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<std::io::Result<Vec<_>>>().context("cannot read deploy/crds")?;
+    names.retain(|name| name.ends_with(".yaml"));
+    names.sort();
+    let read = |name: String| objects(&text(&format!("deploy/crds/{name}"))?);
+    Ok(names.into_iter().map(read).collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Whether the API server serves the objects of a definition.
+#[must_use]
+pub fn is_served(crd: &CustomResourceDefinition) -> bool {
+    let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True")
 }
 
 /// Makes every object of a manifest, or brings it to what the manifest says.

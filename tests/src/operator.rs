@@ -34,12 +34,9 @@ pub async fn cluster() -> Option<Cluster> {
 
 async fn install(cluster: &Cluster) -> Result<()> {
     let crds: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
-    for name in definitions()? {
-        let text = manifest::text(&format!("deploy/crds/{name}"))?;
-        manifest::apply(&cluster.client, &text).await?;
-        for crd in manifest::objects::<CustomResourceDefinition>(&text)? {
-            wait::until(&crds, &crd.name_any(), "to be served", is_served).await;
-        }
+    for crd in manifest::definitions()? {
+        manifest::apply_objects(&cluster.client, std::slice::from_ref(&crd)).await?;
+        wait::until(&crds, &crd.name_any(), "to be served", manifest::is_served).await;
     }
     let text = manifest::text("deploy/manifests/operator.yaml")?;
     let kubelet = cluster.node.kubelet().to_str().context("the kubelet's folder is not UTF-8")?;
@@ -53,20 +50,6 @@ async fn install(cluster: &Cluster) -> Result<()> {
     wait::until(&deployments, NAMESPACE, "to be rolled out", is_rolled_out).await;
     daemon_ready(cluster).await;
     Ok(())
-}
-
-fn definitions() -> Result<Vec<String>> {
-    let dir = manifest::path("deploy/crds");
-    let entries = std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    let mut names = names.collect::<std::io::Result<Vec<_>>>().context("cannot read deploy/crds")?;
-    names.retain(|name| name.ends_with(".yaml"));
-    Ok(names)
-}
-
-fn is_served(crd: &CustomResourceDefinition) -> bool {
-    let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True")
 }
 
 fn is_rolled_out(deployment: &Deployment) -> bool {

@@ -40,7 +40,7 @@ const STEPS: &[Step] = &[
     Step { name: "format", about: "cargo fmt leaves every crate as it is", run: format },
     Step { name: "tidy", about: "the rules of `cargo xtask tidy` hold", run: tidy },
     Step { name: "generate", about: "generated files are what the generators write", run: generated },
-    Step { name: "clippy", about: "no warnings, in any target of any crate", run: clippy },
+    Step { name: "clippy", about: "no warnings in any crate, its tests, its fuzz targets", run: clippy },
     Step { name: "doc", about: "the documentation builds without warnings", run: doc },
     Step {
         name: "alone",
@@ -52,7 +52,6 @@ const STEPS: &[Step] = &[
         about: "licences and sources of dependencies are allowed; advisories are shown",
         run: deny::run,
     },
-    Step { name: "fuzz", about: "the fuzz targets compile, once there are any", run: fuzz },
     Step { name: "bpf", about: "the committed eBPF object is what its sources give", run: bpf },
 ];
 
@@ -60,7 +59,7 @@ const STEPS: &[Step] = &[
 const ALONE: [&[&str]; 4] = [&["spo-api"], &["spo-lsm"], &["spo-recorder"], &["spo-node", "--no-default-features"]];
 
 /// Packages of their own beside the workspace.
-const OUTSIDE: [&str; 2] = ["spo-recorder/ebpf", "fuzz"];
+const OUTSIDE: [&str; 1] = ["spo-recorder/ebpf"];
 
 impl Check {
     pub(crate) fn run(self) -> Result<()> {
@@ -169,14 +168,6 @@ fn alone() -> Result<()> {
         Run::cargo().args(["check", "--package"]).args(package).dir(root()).run()?;
     }
     Ok(())
-}
-
-fn fuzz() -> Result<()> {
-    if !root().join("fuzz/Cargo.toml").is_file() {
-        say("there are no fuzz targets");
-        return Ok(());
-    }
-    Run::cargo().args(["check", "--manifest-path", "fuzz/Cargo.toml"]).dir(root()).run()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::Unsupported;
 use crate::seccomp::CompileError;
 
 /// Why a step failed.
@@ -53,6 +54,9 @@ pub enum HostError {
         /// The name.
         name: String,
     },
+    /// It is for a module that this host does not install profiles of.
+    #[error(transparent)]
+    Unsupported(Unsupported),
     /// There is no filter for it.
     #[error("the profile does not compile")]
     Compile(#[source] CompileError),

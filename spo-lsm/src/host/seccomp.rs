@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use spo_api::ProfileKind;
 use spo_api::seccomp::Flag;
 use spo_api::syscalls::Abi;
 
@@ -80,10 +81,10 @@ impl Host for SeccompHost {
         if steps.is_empty() {
             return Vec::new();
         }
-        let make = steps.iter().any(|step| matches!(step, Step::Install { .. }));
+        let make = steps.iter().any(|step| matches!(step, Step::Install { .. }) && ours(step).is_ok());
         let results = match self.folder(make) {
             Ok(Some(folder)) => Batch::new(self, &folder).run(steps),
-            Ok(None) => vec![Ok(Change::Absent); steps.len()],
+            Ok(None) => steps.iter().map(|step| ours(step).map(|()| Change::Absent)).collect(),
             Err(error) => vec![Err(error); steps.len()],
         };
         steps.iter().zip(results).map(|(step, result)| Outcome { key: step.key().clone(), result }).collect()
@@ -106,10 +107,10 @@ impl<'a> Batch<'a> {
 
     fn run(mut self, steps: &[Step]) -> Vec<Result<Change, HostError>> {
         for step in steps {
-            let result = match step {
+            let result = ours(step).and_then(|()| match step {
                 Step::Install { checked, artifact, .. } => self.install(checked, artifact),
                 Step::Remove { file_name, .. } => self.remove(file_name),
-            };
+            });
             self.results.push(result);
         }
         self.commit();
@@ -123,7 +124,9 @@ impl<'a> Batch<'a> {
     }
 
     fn install(&mut self, checked: &Checked, artifact: &Artifact) -> Result<Change, HostError> {
-        let crate::Profile::Seccomp(profile) = checked.profile();
+        let crate::Profile::Seccomp(profile) = checked.profile() else {
+            return Err(other_module(checked.profile().kind()));
+        };
         self.host.prove(profile)?;
         self.settle(&artifact.file_name);
         let Some(staged) = self.folder.stage(&artifact.file_name, &artifact.bytes)? else {
@@ -151,6 +154,27 @@ impl<'a> Batch<'a> {
             self.results[place] = self.folder.commit(staged);
         }
     }
+}
+
+/// Whether a step is about a profile of seccomp.
+fn ours(step: &Step) -> Result<(), HostError> {
+    match step.key().kind {
+        ProfileKind::Seccomp => Ok(()),
+        kind @ (ProfileKind::Selinux | ProfileKind::RawSelinux | ProfileKind::AppArmor) => Err(other_module(kind)),
+    }
+}
+
+/// What comes of steps about profiles of another module, whose files do not belong into this folder.
+fn other_module(kind: ProfileKind) -> HostError {
+    let module = match kind {
+        ProfileKind::Seccomp => "seccomp",
+        ProfileKind::Selinux | ProfileKind::RawSelinux => "SELinux",
+        ProfileKind::AppArmor => "AppArmor",
+    };
+    HostError::Unsupported(Unsupported {
+        reason: format!("{kind} is for {module}, and this host installs profiles of seccomp only"),
+        next_step: "see what it would be with `spo-node render`, and load that with the module's own tools".to_owned(),
+    })
 }
 
 /// Whether this kernel has seccomp filters (`spec/node.md` 3.1).

@@ -4,7 +4,7 @@ use spo_api::syscalls::is_known;
 use spo_api::{FieldPath, Violation};
 
 use super::parse::action_name;
-use super::{Effect, Profile};
+use super::{Effect, Form, MAX_BYTES, Profile, to_json};
 use crate::Policy;
 
 /// The kernel's `NAME_MAX`.
@@ -29,6 +29,7 @@ pub(crate) fn check(profile: &Profile, policy: &Policy) -> Vec<Violation> {
     }
     violations.extend(holes(profile, &spec));
     violations.extend(allow_list(profile, policy, &spec));
+    violations.extend(size(profile, &spec));
     violations
 }
 
@@ -47,6 +48,16 @@ fn name(profile: &Profile) -> Option<Violation> {
             file.len()
         );
         Violation::new(path, reason)
+    })
+}
+
+/// What runtimes read is bounded, and a profile with all of its bases can be larger than each of them.
+fn size(profile: &Profile, spec: &FieldPath) -> Option<Violation> {
+    let bytes = to_json(profile, Form::Compact).len();
+    (bytes > MAX_BYTES).then(|| {
+        let reason =
+            format!("its file would have {bytes} bytes; {MAX_BYTES} are possible, and no filter needs so many");
+        Violation::new(spec.clone(), reason)
     })
 }
 

@@ -51,7 +51,17 @@ impl Place {
 
     /// `spoc` in this folder, with temporary files here too, and nothing of a `sudo` that the tests may run under.
     pub fn spoc(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(self.path("spoc"));
+        self.prepare(Command::new(self.path("spoc")), words)
+    }
+
+    /// The same, started by `env` with these options.
+    pub fn env(&self, options: &[&str], words: &[&str]) -> Command {
+        let mut command = Command::new("env");
+        command.args(options).arg(self.path("spoc"));
+        self.prepare(command, words)
+    }
+
+    fn prepare(&self, mut command: Command, words: &[&str]) -> Command {
         command.args(words).current_dir(self.dir.path()).env("TMPDIR", self.dir.path()).stdin(Stdio::null());
         for variable in ["SUDO_UID", "SUDO_GID", "SUDO_USER"] {
             command.env_remove(variable);

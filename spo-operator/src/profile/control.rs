@@ -133,7 +133,10 @@ impl Controller {
     fn start_write(&mut self, key: ProfileKey) {
         let uptime = self.started.elapsed();
         self.later.remove(&key);
-        let Some(profile) = self.cluster.profile(&key) else { return };
+        let Some(profile) = self.cluster.profile(&key) else {
+            self.pauses.remove(&key);
+            return;
+        };
         let now = Now { uptime, time: Time(jiff::Timestamp::now()) };
         let plan = plan::plan(&Observed { key: &key, profile, nodes: self.cluster.nodes() }, &now);
         if let Some(again) = plan.again {

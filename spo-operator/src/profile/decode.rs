@@ -7,6 +7,9 @@ use spo_api::{ProfileKey, ProfileKind, ProfileState, labels};
 
 use crate::watch::Slim;
 
+/// The whole is in the node's own status; here are as many as profiles times nodes.
+const MESSAGE_MAX_BYTES: usize = 512;
+
 /// Stands for an object's `uid`, in an eighth of its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Uid(u64);
@@ -106,10 +109,15 @@ pub(crate) fn report(form: Form, object: &Slim) -> Report {
     Report {
         owner: Uid::from(owner.map_or("", |owner| &owner.uid)),
         generation: ready.as_ref().and_then(|ready| ready.observed_generation),
-        message: ready.as_ref().filter(wanted).map(|ready| ready.message.as_str().into()),
+        message: ready.as_ref().filter(wanted).map(|ready| first(&ready.message).into()),
         state,
         legacy_name: (form == Form::Legacy).then(|| object.metadata.name.as_deref().unwrap_or_default().into()),
     }
+}
+
+/// As much of a message as is kept for each node, whatever the node wrote.
+fn first(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MESSAGE_MAX_BYTES)]
 }
 
 /// Whether a pod is ready; one that is being deleted is not.
@@ -184,5 +192,12 @@ mod tests {
         let mut stray = node_status("x");
         stray.metadata.owner_references = None;
         assert_eq!(place(&stray), None);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(first("short"), "short");
+        assert_eq!(first(&"ä".repeat(1000)).len(), MESSAGE_MAX_BYTES);
+        assert_eq!(first(&format!("x{}", "ä".repeat(1000))).len(), MESSAGE_MAX_BYTES - 1);
     }
 }

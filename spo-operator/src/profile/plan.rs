@@ -18,8 +18,8 @@ const QUIET: Duration = Duration::from_secs(3);
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// Texts of one and the same state are not written more often than this.
 const TEXT_PAUSE: Duration = Duration::from_secs(5);
-/// What a node left behind goes when the node has been gone for so long: watches are not in step, so a new node's first report
-/// may be seen before the node is.
+/// What a node left behind goes when the node has been gone, and silent, for so long: watches are not in step, so a new node's
+/// first report may be seen before the node is.
 const NODE_GONE: Duration = Duration::from_secs(5);
 /// How many nodes a message names.
 const NAMED: usize = 5;
@@ -228,31 +228,22 @@ fn localhost_profile(key: &ProfileKey) -> Option<String> {
     (key.kind == ProfileKind::Seccomp).then(|| spo_api::seccomp::localhost_profile(&key.name))
 }
 
-/// The finalizers that stay. Those of a reference operator's daemons go with the object (its deletion needs no node), with their
-/// node, and when this project's daemon has taken the node over.
+/// The finalizers that stay. Those of a reference operator's daemons go with the object (its deletion needs no node), and when
+/// this project's daemon has taken their node over. Until then one may be that of a node that was not seen yet.
 fn kept_finalizers(observed: &Observed<'_>, object: &ProfileObject) -> Vec<String> {
-    let dead = |finalizer: &str| {
-        if !finalizers::is_legacy(finalizer) {
-            return false;
-        }
-        if object.deleting {
-            return true;
-        }
-        let mut of_reference = observed.nodes.iter().filter(|(name, node)| {
-            node.presence == Presence::Here
-                && finalizers::legacy_node_finalizer(name) == finalizer
-                && !observed.profile.reports.contains_key(&((*name).clone(), Form::Ours))
-        });
-        finalizer != finalizers::PARTIAL && of_reference.next().is_none()
-    };
-    object.finalizers.iter().filter(|finalizer| !dead(finalizer)).cloned().collect()
+    let ours = observed.profile.reports.keys().filter(|(_, form)| *form == Form::Ours);
+    let taken_over: Vec<String> = ours.map(|(node, _)| finalizers::legacy_node_finalizer(node)).collect();
+    let goes =
+        |finalizer: &String| finalizers::is_legacy(finalizer) && (object.deleting || taken_over.contains(finalizer));
+    object.finalizers.iter().filter(|finalizer| !goes(finalizer)).cloned().collect()
 }
 
-/// Node statuses of nodes that are gone.
+/// What nodes said that are gone. A daemon that is still there would only say it again.
 fn forget_vanished_nodes(observed: &Observed<'_>, now: &Now, plan: &mut Plan) {
     for ((name, _), report) in &observed.profile.reports {
-        let Some(Presence::GoneSince(since)) = observed.nodes.get(name).map(|node| node.presence) else { continue };
-        let due = since + NODE_GONE;
+        let Some(node) = observed.nodes.get(name).filter(|node| node.daemon == Daemon::None) else { continue };
+        let Presence::GoneSince(since) = node.presence else { continue };
+        let due = since.max(node.heard) + NODE_GONE;
         if due > now.uptime {
             plan.again = Some(plan.again.map_or(due, |again| again.min(due)));
         } else {

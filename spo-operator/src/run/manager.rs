@@ -10,6 +10,7 @@ use crate::health::{Gate, Ready};
 use crate::lease::Election;
 use crate::profile::Controller;
 use crate::routes::Routes;
+use crate::storage;
 
 /// The lease of the manager, by its name in the reference operator.
 const LEASE: &str = "security-profiles-operator-lock";
@@ -70,6 +71,7 @@ async fn lead(
         tokio::select! {
             () = election.hold() => {}
             () = controller.run(|| api_server.open()) => {}
+            () = storage::keep(client.clone()) => {}
         }
         leading.send_replace(false);
     }

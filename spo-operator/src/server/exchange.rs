@@ -14,7 +14,7 @@ use super::budget::{Budget, SMALL_BYTES, Share};
 use super::deadline::Deadline;
 use super::notice::{Notices, Trouble};
 use super::reply::Reply;
-use crate::routes::{Answer, Route, Routes};
+use crate::routes::{self, Answer, Route, Routes};
 
 /// A request waits so long for memory. An API server has given up by then.
 const QUEUE: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ const ANSWER: Duration = Duration::from_secs(90);
 
 /// What answers requests.
 pub(super) struct Exchange {
-    routes: Arc<Routes>,
+    routes: Routes,
     budget: Budget,
     /// Large reviews are worked on one at a time, so that a thread is left for small ones.
     large_work: Semaphore,
@@ -47,7 +47,7 @@ enum Refusal {
 
 impl Exchange {
     pub(super) fn new(routes: Routes, notices: Arc<Notices>) -> Self {
-        Self { routes: Arc::new(routes), budget: Budget::new(), large_work: Semaphore::new(1), notices }
+        Self { routes, budget: Budget::new(), large_work: Semaphore::new(1), notices }
     }
 
     pub(super) async fn answer(
@@ -81,17 +81,26 @@ impl Exchange {
         Ok(self.work(route, body, share).await)
     }
 
-    /// Decides the answer; what takes a while on a thread of its own, so that other requests go on meanwhile. The share goes along, for the body is in memory
-    /// until the work is done, even if its client is gone by then.
     async fn work(&self, route: Route, body: Vec<u8>, share: Share) -> (Answer, Share) {
+        let (answer, share) = match (route, &self.routes.admission) {
+            (Route::Admission(webhook), Some(admission)) => (routes::admit(admission, webhook, body).await, share),
+            _ => self.convert(body, share).await,
+        };
+        if let Some(complaint) = &answer.complaint {
+            self.notices.tell(Trouble::Request, complaint);
+        }
+        (answer, share)
+    }
+
+    /// What takes a while is done on a thread of its own, so that other requests go on meanwhile. The share goes along, for the
+    /// body is in memory until the work is done, even if its client is gone by then.
+    async fn convert(&self, body: Vec<u8>, share: Share) -> (Answer, Share) {
         if body.len() <= AT_ONCE_BYTES {
-            return (self.routes.answer(route, body), share);
+            return (routes::convert(body), share);
         }
         let large = body.len() as u64 > SMALL_BYTES;
         let _turn = if large { self.large_work.acquire().await.ok() } else { None };
-        let routes = self.routes.clone();
-        let work = move || (routes.answer(route, body), share);
-        match tokio::task::spawn_blocking(work).await {
+        match tokio::task::spawn_blocking(move || (routes::convert(body), share)).await {
             Ok(done) => done,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }

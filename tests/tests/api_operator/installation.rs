@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use spo_api::{GROUP, ProfileKey, ProfileKind, ProfileState, finalizers, labels};
 use spo_tests::wait;
 
-use crate::process::{both, daemon, daemon_through, manager};
-use crate::proxy::Proxy;
-use crate::server::{NODE, Server, a_while, version};
+use spo_tests::api::process::{both, daemon, daemon_through, manager};
+use spo_tests::api::proxy::Proxy;
+use spo_tests::api::server::{NODE, Server, a_while, version};
 
 fn node_status_name(profile: &str) -> String {
     labels::node_status_name(&ProfileKey { kind: ProfileKind::Seccomp, name: profile.parse().unwrap() }, NODE)

@@ -2,12 +2,9 @@
 //!
 //! No node and no controllers: the daemon runs beside the test with a folder of its own as the host's root. Tests take turns, for
 //! what they ask of the API server is shared.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "what helps a test fails and speaks as the test does")]
+#![expect(clippy::unwrap_used, reason = "what helps a test fails as the test does")]
 
 mod installation;
 mod leadership;
 mod nodes;
-mod process;
-mod proxy;
 mod rights;
-mod server;

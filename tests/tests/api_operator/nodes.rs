@@ -7,8 +7,8 @@ use serde_json::json;
 use spo_api::{GROUP, labels};
 use spo_tests::wait;
 
-use crate::process::{both, manager};
-use crate::server::{NAMESPACE, NODE, Server};
+use spo_tests::api::process::{both, manager};
+use spo_tests::api::server::{NAMESPACE, NODE, Server};
 
 /// Makes the status that a daemon on `node` would have made, in the reference operator's form.
 async fn reported_by(server: &Server, node: &str, profile: &str, uid: Option<String>) -> String {

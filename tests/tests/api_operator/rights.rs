@@ -7,7 +7,7 @@ use serde_json::json;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::seccomp::v1::SeccompProfile;
 
-use crate::server::{NAMESPACE, Server};
+use spo_tests::api::server::{NAMESPACE, Server};
 
 fn refused<T: std::fmt::Debug>(outcome: kube::Result<T>, what: &str) {
     match outcome {

@@ -73,10 +73,10 @@ fn artifact(line: &str) -> Option<Built> {
     })
 }
 
-/// Folders are named after their packages, but for `tests`.
+/// Folders are named after their packages, but for two that go without the `spo-`.
 fn package(dir: &std::path::Path) -> Option<String> {
     let name = dir.file_name()?.to_str()?;
-    Some(if name == "tests" { "spo-tests".to_owned() } else { name.to_owned() })
+    Some(if ["tests", "fuzz"].contains(&name) { format!("spo-{name}") } else { name.to_owned() })
 }
 
 #[cfg(test)]

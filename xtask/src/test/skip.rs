@@ -25,6 +25,9 @@ const NEEDS: &[Need] = &[
     ("audit", || setting("/proc/self/loginuid").is_some()),
     // Started for the tests wherever this is run as root.
     ("cluster", is_root),
+    // Installed for the tests wherever this is run as root.
+    ("secilc", || is_root() || present("secilc")),
+    ("apparmor_parser", || is_root() || present("apparmor_parser")),
     ("go", || present("go") || present("/usr/local/go/bin/go")),
 ];
 

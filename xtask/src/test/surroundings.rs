@@ -12,6 +12,10 @@ use crate::image::BuildImage;
 use crate::machine::{Package, is_root, require};
 use crate::run::{complain, say};
 
+/// The modules' own compilers, which what we render is held against.
+const COMPILERS: &[Package] =
+    &[Package { name: "secilc", file: "secilc" }, Package { name: "apparmor", file: "apparmor_parser" }];
+
 /// What recordings are held against, and what the programs and containers to be recorded are made by.
 const RECORDING: &[Package] = &[
     Package { name: "strace", file: "strace" },
@@ -39,7 +43,14 @@ impl Surroundings {
     /// Installs, builds and starts what the tests of a layer need, and says so.
     pub(super) fn of(layer: Layer) -> Result<Self> {
         match layer {
-            Layer::Unit | Layer::Node => Ok(Self::default()),
+            Layer::Unit => {
+                // The tests that want these are skipped without them, and this layer needs no root.
+                if is_root() {
+                    require(COMPILERS, "what is rendered for SELinux and AppArmor")?;
+                }
+                Ok(Self::default())
+            }
+            Layer::Node => Ok(Self::default()),
             Layer::Kernel => {
                 require(RECORDING, "recording tests")?;
                 if cfg!(target_arch = "x86_64") {

@@ -12,7 +12,7 @@ fn height(name: &str) -> Option<u8> {
         "spo-api" => Some(0),
         "spo-convert" | "spo-lsm" | "spo-recorder" | "spo-oci" => Some(1),
         "spo-operator" | "spo-node" => Some(2),
-        "xtask" | "spo-tests" => Some(3),
+        "xtask" | "spo-tests" | "spo-fuzz" => Some(3),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spo_api::ProfileKey;
+use spo_api::{ProfileKey, ProfileKind};
 use spo_lsm::Policy;
 
 use crate::manifest::{Manifest, Object, Unreadable, Unusable};
@@ -55,6 +55,9 @@ impl Reading {
         };
         for object in objects {
             match object {
+                Object::Profile(manifest) if manifest.key.kind != ProfileKind::Seccomp => {
+                    reading.unusable.push(not_installed(&manifest.key));
+                }
                 Object::Profile(manifest) => reading.add(*manifest),
                 Object::Configuration(policy) => reading.policy = Some(policy),
                 Object::Unusable(Unusable { object, violation }) => {
@@ -72,6 +75,14 @@ impl Reading {
             self.profiles.insert(manifest.key.clone(), manifest);
         }
     }
+}
+
+/// Why a profile of a module that this daemon installs nothing of cannot be used.
+fn not_installed(key: &ProfileKey) -> String {
+    format!(
+        "{key}: kind: {} is not installed by this version, which knows SeccompProfile; remove it from the folder",
+        key.kind
+    )
 }
 
 impl Inventory {

@@ -119,7 +119,7 @@ pub(super) fn desired(key: ProfileKey, version: &Version, object: Object) -> Des
     let spec = spec(object.spec);
     Desired {
         admin: spec.as_ref().ok().and_then(|spec| spec.state).unwrap_or_default(),
-        profile: spec.and_then(|spec| spo_lsm::seccomp::parse(key.name.clone(), &spec)).map(spo_lsm::Profile::Seccomp),
+        profile: spec.and_then(|spec| spo_lsm::parse(key.name.clone(), &spec)),
         key,
         generation: version.generation,
         partial: version.partial,
@@ -134,7 +134,7 @@ fn spec(spec: serde_json::Value) -> Result<SeccompProfileSpec, Vec<Violation>> {
         return Ok(spec);
     }
     let object = [("metadata".to_owned(), serde_json::json!({})), ("spec".to_owned(), spec)];
-    manifest::seccomp_spec(object.into_iter().collect())
+    manifest::spec_of(object.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -254,9 +254,10 @@ fn s7_finalizer_and_status_of_a_node_that_never_was_do_not_hold_up_a_deletion() 
 }
 
 #[rstest]
-#[case::its_node_is_gone(World::new(), &[])]
+#[case::its_node_was_not_seen_yet(World::new(), &["old-deleted"])]
 #[case::this_daemon_has_taken_over(World::new().node("old").report("old", Installed, 1), &[])]
 #[case::the_reference_daemon_is_still_there(World::new().node("old").legacy_report("old", Installed), &["old-deleted"])]
+#[case::the_profile_is_being_deleted(World::new().with("/metadata/deletionTimestamp", json!("2026-01-02T03:04:05Z")), &[])]
 fn w_op_18_legacy_finalizers_go_when_no_reference_daemon_is_left(#[case] world: World, #[case] expected: &[&str]) {
     let finalizers = json!(["old-deleted"]);
     let plan = world.with("/metadata/finalizers", finalizers).plan();
@@ -265,6 +266,12 @@ fn w_op_18_legacy_finalizers_go_when_no_reference_daemon_is_left(#[case] world: 
         _ => None,
     });
     assert_eq!(kept.unwrap_or_else(|| vec!["old-deleted".to_owned()]), expected);
+}
+
+#[test]
+fn what_a_daemon_without_a_node_says_stays_as_long_as_its_pod() {
+    let plan = World::new().node("other").daemon("node1", true).report("node1", Installed, 1).plan();
+    assert!(!plan.actions.iter().any(|action| matches!(action, Action::DeleteNodeStatus { .. })), "{plan:?}");
 }
 
 #[test]

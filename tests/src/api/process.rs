@@ -7,21 +7,22 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{NAMESPACE, NODE, Server};
+use super::server::{NAMESPACE, NODE, Server};
 
 /// A program that ends with this value.
-pub(crate) struct Process {
+#[derive(Debug)]
+pub struct Process {
     child: Child,
     log: PathBuf,
 }
 
 /// Starts `spo-node daemon` as the service account that its pods have.
-pub(crate) fn daemon(server: &Server) -> Process {
+pub fn daemon(server: &Server) -> Process {
     daemon_through(server, None)
 }
 
 /// The same, reaching the API server through another port.
-pub(crate) fn daemon_through(server: &Server, port: Option<u16>) -> Process {
+pub fn daemon_through(server: &Server, port: Option<u16>) -> Process {
     let root = server.dir().join("root");
     std::fs::create_dir_all(&root).unwrap();
     let mut command = program("spo-node");
@@ -30,14 +31,22 @@ pub(crate) fn daemon_through(server: &Server, port: Option<u16>) -> Process {
 }
 
 /// Starts `spo-operator manager` as the service account that its pods have.
-pub(crate) fn manager(server: &Server) -> Process {
+pub fn manager(server: &Server) -> Process {
     let mut command = program("spo-operator");
     command.args(["manager", "--operator-namespace", NAMESPACE, "--health-port", "0", "--port", "0"]);
     start(command, &server.kubeconfig(NAMESPACE, None), server.dir().join("manager.log"))
 }
 
-/// Both.
-pub(crate) fn both(server: &Server) -> (Process, Process) {
+/// Starts `spo-operator webhook` as the service account that its pods have.
+pub fn webhook(server: &Server, port: u16) -> Process {
+    let mut command = program("spo-operator");
+    let port = port.to_string();
+    command.args(["webhook", "--operator-namespace", NAMESPACE, "--health-port", "0", "--port", &port]);
+    start(command, &server.kubeconfig("spo-webhook", None), server.dir().join(format!("webhook-{port}.log")))
+}
+
+/// The manager and a daemon.
+pub fn both(server: &Server) -> (Process, Process) {
     (daemon(server), manager(server))
 }
 
@@ -62,24 +71,25 @@ fn program(name: &str) -> Command {
 }
 
 impl Process {
-    pub(crate) fn log(&self) -> String {
+    /// What it has logged.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// What the manager calls itself in the lease ends so.
-    pub(crate) fn id(&self) -> String {
+    pub fn id(&self) -> String {
         format!("-{}", self.child.id())
     }
 
     /// Sends SIGTERM and waits for the end; gives back how it ended, and how long that took.
-    pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
+    pub fn terminate(mut self) -> (ExitStatus, Duration) {
         let begin = Instant::now();
         self.signal(Signal::TERM);
         (self.child.wait().unwrap(), begin.elapsed())
     }
 
     /// Ends it without a chance to do anything.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.signal(Signal::KILL);
         self.child.wait().unwrap();
     }

@@ -7,14 +7,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// Passes connections on to a port, until it is cut.
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
     open: Arc<watch::Sender<bool>>,
 }
 
 impl Proxy {
     /// A way to `port`.
-    pub(crate) async fn to(port: u16) -> Self {
+    pub async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let open = Arc::new(watch::Sender::new(true));
@@ -23,12 +25,12 @@ impl Proxy {
     }
 
     /// Breaks every connection, and refuses new ones.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.open.send_replace(false);
     }
 
     /// Passes connections on again.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.open.send_replace(true);
     }
 }

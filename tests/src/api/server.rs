@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::{manifest, wait};
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -13,25 +14,35 @@ use serde_json::{Value, json};
 use spo_api::GROUP;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::seccomp::v1::SeccompProfile;
-use spo_tests::{manifest, wait};
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) const NAMESPACE: &str = "security-profiles-operator";
-pub(crate) const NODE: &str = "node1";
+/// The namespace of the operator.
+pub const NAMESPACE: &str = "security-profiles-operator";
+/// The name of the node that daemons run for.
+pub const NODE: &str = "node1";
 
 /// The API server, as its administrator sees it, for one test at a time.
-pub(crate) struct Server {
-    pub(crate) client: Client,
-    pub(crate) profiles: Api<SeccompProfile>,
-    pub(crate) statuses: Api<SecurityProfileNodeStatus>,
+pub struct Server {
+    /// Talks to it as the administrator.
+    pub client: Client,
+    /// Every SeccompProfile.
+    pub profiles: Api<SeccompProfile>,
+    /// Every node status.
+    pub statuses: Api<SecurityProfileNodeStatus>,
     kubeconfig: PathBuf,
     dir: tempfile::TempDir,
     _turn: MutexGuard<'static, ()>,
 }
 
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
 impl Server {
     /// Takes the test's turn. Without an API server the test is skipped, and a line says so.
-    pub(crate) async fn take() -> Option<Self> {
+    pub async fn take() -> Option<Self> {
         static TURN: Mutex<()> = Mutex::const_new(());
         let Some(kubeconfig) = std::env::var_os("SPO_TEST_API_SERVER") else {
             println!("skipped: needs an API server: cargo xtask test --only api");
@@ -60,13 +71,9 @@ impl Server {
 
     async fn install(&self) -> Result<()> {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        for kind in ["seccompprofiles", "securityprofilenodestatuses"] {
-            manifest::apply(&self.client, &manifest::text(&format!("deploy/crds/{kind}.yaml"))?).await?;
-            let served = |crd: &CustomResourceDefinition| {
-                let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_deref());
-                conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Established" && one.status == "True"))
-            };
-            wait::until(&definitions, &format!("{kind}.{GROUP}"), "to be served", served).await;
+        for crd in manifest::definitions()? {
+            manifest::apply_objects(&self.client, std::slice::from_ref(&crd)).await?;
+            wait::until(&definitions, &crd.name_any(), "to be served", manifest::is_served).await;
         }
         manifest::apply(&self.client, &manifest::text("deploy/manifests/operator.yaml")?).await?;
         self.node(NODE).await;
@@ -86,12 +93,12 @@ impl Server {
     }
 
     /// A folder of this test alone.
-    pub(crate) fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// How to reach the API server as one of our service accounts; through another address if one is given.
-    pub(crate) fn kubeconfig(&self, account: &str, through: Option<u16>) -> PathBuf {
+    pub fn kubeconfig(&self, account: &str, through: Option<u16>) -> PathBuf {
         let text = std::fs::read_to_string(&self.kubeconfig).unwrap();
         let mut config: Value = serde_saphyr::from_str(&text).unwrap();
         config["users"][0]["user"]["as"] = format!("system:serviceaccount:{NAMESPACE}:{account}").into();
@@ -104,13 +111,13 @@ impl Server {
     }
 
     /// A client with the rights of one of our service accounts.
-    pub(crate) async fn client_of(&self, account: &str) -> Client {
+    pub async fn client_of(&self, account: &str) -> Client {
         let config = Kubeconfig::read_from(self.kubeconfig(account, None)).unwrap();
         Client::try_from(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap()).unwrap()
     }
 
     /// The port of the API server.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         let text = std::fs::read_to_string(&self.kubeconfig).unwrap();
         let config: Value = serde_saphyr::from_str(&text).unwrap();
         let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
@@ -118,19 +125,19 @@ impl Server {
     }
 
     /// Makes a Node object, if it is not there.
-    pub(crate) async fn node(&self, name: &str) {
+    pub async fn node(&self, name: &str) {
         let nodes: Api<Node> = Api::all(self.client.clone());
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}});
         nodes.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(node)).await.unwrap();
     }
 
     /// Makes a profile that allows everything but `mkdir`.
-    pub(crate) async fn profile(&self, name: &str) -> SeccompProfile {
+    pub async fn profile(&self, name: &str) -> SeccompProfile {
         self.profile_with(name, &[]).await
     }
 
     /// The same with finalizers.
-    pub(crate) async fn profile_with(&self, name: &str, finalizers: &[&str]) -> SeccompProfile {
+    pub async fn profile_with(&self, name: &str, finalizers: &[&str]) -> SeccompProfile {
         let profile = json!({
             "apiVersion": format!("{GROUP}/v1"),
             "kind": "SeccompProfile",
@@ -141,7 +148,7 @@ impl Server {
     }
 
     /// Waits until a profile is Installed for its current generation.
-    pub(crate) async fn installed(&self, name: &str) -> SeccompProfile {
+    pub async fn installed(&self, name: &str) -> SeccompProfile {
         wait::until(&self.profiles, name, "to be Installed", |profile| {
             let Some(status) = &profile.status else { return false };
             let ready = status.conditions.iter().flatten().find(|condition| condition.r#type == "Ready");
@@ -152,7 +159,7 @@ impl Server {
     }
 
     /// Waits until a profile's condition has this reason, and gives back its message.
-    pub(crate) async fn message(&self, name: &str, reason: &str) -> String {
+    pub async fn message(&self, name: &str, reason: &str) -> String {
         let ready = |profile: &SeccompProfile| {
             let conditions = profile.status.as_ref().and_then(|status| status.conditions.clone());
             conditions.into_iter().flatten().find(|condition| condition.r#type == "Ready" && condition.reason == reason)
@@ -161,27 +168,28 @@ impl Server {
         ready(&profile).map(|condition| condition.message).unwrap_or_default()
     }
 
-    pub(crate) async fn delete(&self, name: &str) {
+    /// Has a profile removed.
+    pub async fn delete(&self, name: &str) {
         self.profiles.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// The file of a profile on the host of the daemon.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.dir().join(format!("root/var/lib/kubelet/seccomp/operator/{name}.json"))
     }
 
     /// Waits until the file is there, or is not.
-    pub(crate) async fn file_is(&self, name: &str, there: bool) {
+    pub async fn file_is(&self, name: &str, there: bool) {
         wait::until_seen(&format!("the file of {name}"), || (self.file(name).exists() == there).then_some(())).await;
     }
 }
 
 /// Lets what might happen wrongly happen.
-pub(crate) async fn a_while() {
+pub async fn a_while() {
     tokio::time::sleep(Duration::from_secs(2)).await;
 }
 
 /// What an object says of its last write.
-pub(crate) fn version(object: &impl kube::ResourceExt) -> String {
+pub fn version(object: &impl kube::ResourceExt) -> String {
     object.resource_version().context("an object that was read has a version").unwrap()
 }
