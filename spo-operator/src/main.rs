@@ -1,9 +1,9 @@
 //! The cluster side of the Security Profiles Operator: controllers and webhooks.
 //!
 //! `args` parses the command line, `run` is the list of what is started, `lease` elects the one process that writes,
-//! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version,
-//! `server` answers what `routes` knows over HTTPS, `admission` decides about pods and profiles, and `certificate` sees to
-//! it that API servers trust the answers.
+//! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version.
+//! `server` answers over HTTPS what `routes` knows, `admission` decides about pods and profiles, `certificate` sees to it that API
+//! servers trust the server.
 
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ use clap::Parser;
 mod admission;
 mod args;
 mod certificate;
+mod definition;
 mod health;
 mod lease;
 mod listen;

@@ -39,7 +39,8 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().max_blocking_threads(WORKERS).build().context("cannot start")?;
     let outcome = runtime.block_on(work);
-    runtime.shutdown_background(); // nobody waits for work whose client is gone
+    // Work whose client is gone and the look-up of a host name may be under way, and nobody waits for them.
+    runtime.shutdown_background();
     outcome
 }
 

@@ -7,19 +7,18 @@
 //!
 //! See <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#upgrade-existing-objects-to-a-new-stored-version>.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
 use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::{Config, Event};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::Deserialize;
+use kube::runtime::watcher::Event;
+use kube::{Api, Client, ResourceExt};
 use serde_json::json;
-use spo_api::{GROUP, labels};
+use spo_api::GROUP;
 
+use crate::definition::{self, Definition};
 use crate::watch;
 
 /// How many objects are asked for at one time.
@@ -27,72 +26,6 @@ const PAGE: u32 = 500;
 /// The first pause after a failure, doubled up to the last.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
-
-/// What is wanted of a CustomResourceDefinition; its schemas are skipped while it is read.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Definition {
-    metadata: ObjectMeta,
-    spec: DefinitionSpec,
-    #[serde(default)]
-    status: DefinitionStatus,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct DefinitionSpec {
-    group: String,
-    names: Names,
-    #[serde(default)]
-    versions: Vec<Version>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Names {
-    kind: String,
-    plural: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Version {
-    name: String,
-    #[serde(default)]
-    storage: bool,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DefinitionStatus {
-    #[serde(default)]
-    stored_versions: Vec<String>,
-}
-
-impl Resource for Definition {
-    type DynamicType = ();
-    type Scope = kube::core::ClusterResourceScope;
-
-    fn kind(_: &()) -> Cow<'_, str> {
-        "CustomResourceDefinition".into()
-    }
-
-    fn group(_: &()) -> Cow<'_, str> {
-        "apiextensions.k8s.io".into()
-    }
-
-    fn version(_: &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural(_: &()) -> Cow<'_, str> {
-        "customresourcedefinitions".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
 
 impl Definition {
     /// The version that objects are stored in from now on, if some may still be stored in another one.
@@ -116,8 +49,7 @@ impl Definition {
 /// Rewrites what is stored in an old version, whenever a definition says that something may be; for ever.
 pub(crate) async fn keep(client: Client) {
     let definitions: Api<Definition> = Api::all(client.clone());
-    let ours = Config::default().labels(&format!("{}={}", labels::APP, labels::APP_VALUE));
-    let mut events = watch::forever(definitions, ours, "definitions").boxed();
+    let mut events = watch::forever(definitions, definition::ours(), "definitions").boxed();
     let mut work = Work::default();
     loop {
         tokio::select! {

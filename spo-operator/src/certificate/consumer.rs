@@ -1,21 +1,17 @@
 //! Whoever has to trust the serving certificate: the definitions and webhook configurations by which an API server calls us.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ServiceReference, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
-use kube::Resource;
 use kube::api::ObjectMeta;
-use kube::core::ClusterResourceScope;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::secret::Origin;
 use super::x509::Certificate;
+use crate::definition::Definition;
 
 /// The Service by which API servers reach us, under the name it has in the reference.
 pub(super) const SERVICE: &str = "webhook-service";
@@ -70,19 +66,6 @@ pub(super) struct Call {
     pub(super) bundle: Vec<Certificate>,
     /// The namespace of the Service, if it is ours by name.
     namespace: Option<String>,
-}
-
-/// A definition, of which nothing else is wanted: its schemas are large.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Definition {
-    #[serde(default)]
-    pub(super) metadata: ObjectMeta,
-    spec: DefinitionSpec,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct DefinitionSpec {
-    conversion: Option<CustomResourceConversion>,
 }
 
 impl Consumer {
@@ -174,35 +157,6 @@ impl Call {
     fn named(&self, mut change: Value) -> Value {
         change["name"] = json!(self.webhook);
         change
-    }
-}
-
-impl Resource for Definition {
-    type DynamicType = ();
-    type Scope = ClusterResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "CustomResourceDefinition".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "apiextensions.k8s.io".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "customresourcedefinitions".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
     }
 }
 

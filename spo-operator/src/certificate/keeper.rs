@@ -20,12 +20,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::authority::{Authority, AuthorityError};
-use super::consumer::{Definition, Id, Kind, SERVICE};
+use super::consumer::{Id, Kind, SERVICE};
 use super::identity::Identity;
 use super::plan::{self, Action, Wanted};
 use super::secret;
 use super::world::{self, Object, Source, World};
 use super::x509::Certificate;
+use crate::definition::Definition;
 
 /// The name under which this part owns fields.
 const FIELD_MANAGER: &str = "spo-operator-certificates";

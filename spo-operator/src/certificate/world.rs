@@ -10,11 +10,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher::{Config, Event};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use spo_api::{GROUP, labels};
+use spo_api::GROUP;
 
-use super::consumer::{Consumer, Definition, Id, Kind};
+use super::consumer::{Consumer, Id, Kind};
 use super::plan::Observed;
 use super::secret;
+use crate::definition::{self, Definition};
 use crate::watch;
 
 /// The configurations that we are called by. The third is switched on together with the enricher that reads what it adds.
@@ -164,7 +165,6 @@ fn name(object: &Object) -> &str {
 pub(super) fn watch(client: &Client, namespace: &str) -> BoxStream<'static, (Source, Event<Object>)> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let of_secret = |secret| Object::Secret(Box::new(secret));
-    let ours = Config::default().labels(&format!("{}={}", labels::APP, labels::APP_VALUE));
     let mutating = |index: usize| {
         let source = Source::Mutating(index);
         objects(source, Api::all(client.clone()), named(MUTATING[index]), "webhook configurations", of_mutating)
@@ -172,7 +172,7 @@ pub(super) fn watch(client: &Client, namespace: &str) -> BoxStream<'static, (Sou
     let watches = [
         objects(Source::Authority, secrets.clone(), named(secret::AUTHORITY), "the Secret webhook-ca", of_secret),
         objects(Source::Serving, secrets, named(secret::SERVING), "the Secret webhook-server-cert", of_secret),
-        objects(Source::Definitions, Api::all(client.clone()), ours, "definitions", of_definition),
+        objects(Source::Definitions, Api::all(client.clone()), definition::ours(), "definitions", of_definition),
         mutating(0),
         mutating(1),
         objects(
@@ -192,7 +192,7 @@ fn named(name: &str) -> Config {
 
 pub(super) fn of_definition(definition: Definition) -> Object {
     let id = Id { kind: Kind::Definition, name: definition.name_any() };
-    let ours = id.name.ends_with(&format!(".{GROUP}"));
+    let ours = definition.spec.group == GROUP;
     Object::Consumer(id, Consumer::of_definition(definition).filter(|_| ours))
 }
 

@@ -19,18 +19,14 @@ pub(super) async fn run(args: Webhook) -> anyhow::Result<()> {
     let ended = super::ended()?;
     let ready = Ready::default();
     let cluster = match &args.operator_namespace {
-        Some(namespace) if !args.convert_only => Some((super::client(args.kubeconfig.as_deref()).await?, namespace)),
+        Some(namespace) if !args.convert_only => Some(Cluster::of(&args, namespace).await?),
         _ => None,
     };
-    let me = args.pod_name.clone().unwrap_or_else(super::own_name);
-    let admission = cluster.as_ref().map(|(client, namespace)| admit(client, namespace, &me, &ready));
+    let admission = cluster.as_ref().map(|cluster| cluster.admission(&ready));
     let server = https::open(&args.https, args.port, Routes { admission }, &ready)?;
     super::answer_probes(args.health_port, &ready)?;
     let folder = server.folder()?;
-    let election = match (&folder, cluster) {
-        (None, Some((client, namespace))) => Some(keep(&server, client, namespace, me, ended.clone())),
-        _ => None,
-    };
+    let election = cluster.filter(|_| folder.is_none()).map(|cluster| cluster.keep(&server, ended.clone()));
     let serving = server.serve(ended.clone());
     tokio::select! {
         () = ended => {}
@@ -44,24 +40,35 @@ pub(super) async fn run(args: Webhook) -> anyhow::Result<()> {
     serving.await.context("the server of webhooks broke")
 }
 
-/// Starts to watch what admission depends on. The process is not ready until that was seen once.
-fn admit(client: &Client, namespace: &str, me: &str, ready: &Ready) -> Admission {
-    let settings = Settings { namespace: namespace.to_owned(), instance: me.to_owned() };
-    let (admission, upkeep) = Admission::new(client.clone(), settings);
-    let known = ready.wait_for("bindings, recordings and profiles");
-    tokio::spawn(upkeep.run(move || known.open()));
-    admission
+/// The cluster that the webhooks are for.
+struct Cluster {
+    client: Client,
+    namespace: String,
+    /// What this process calls itself.
+    me: String,
 }
 
-/// Keeps a certificate of our own, and writes while elected.
-fn keep(
-    server: &Opened<'_>,
-    client: Client,
-    namespace: &str,
-    me: String,
-    ended: impl Future<Output = ()> + Send + 'static,
-) -> JoinHandle<()> {
-    let leading = watch::Sender::new(false);
-    server.keep(&client, namespace, leading.subscribe());
-    tokio::spawn(Election::new(client, namespace, LEASE, me).stand(leading, ended))
+impl Cluster {
+    async fn of(args: &Webhook, namespace: &str) -> anyhow::Result<Self> {
+        let client = super::client(args.kubeconfig.as_deref()).await?;
+        let me = args.pod_name.clone().unwrap_or_else(super::own_name);
+        Ok(Self { client, namespace: namespace.to_owned(), me })
+    }
+
+    /// What decides about objects. The process is not ready until it knows the cluster's.
+    fn admission(&self, ready: &Ready) -> Admission {
+        let objects = ready.wait_for("the cluster's objects");
+        let settings = Settings { namespace: self.namespace.clone(), instance: self.me.clone() };
+        let (admission, upkeep) = Admission::new(self.client.clone(), settings);
+        tokio::spawn(upkeep.run(move || objects.open()));
+        admission
+    }
+
+    /// Keeps a certificate of our own, and writes while elected.
+    fn keep(self, server: &Opened<'_>, ended: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let leading = watch::Sender::new(false);
+        server.keep(&self.client, &self.namespace, leading.subscribe());
+        let election = Election::new(self.client, &self.namespace, LEASE, self.me);
+        tokio::spawn(election.stand(leading, ended))
+    }
 }

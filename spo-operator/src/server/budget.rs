@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A body up to this size is a small one. As large as an object can be: the API server takes no request above 3 MiB.
+/// A body up to this size is a small one: no object is larger.
 pub(super) const SMALL_BYTES: u64 = 3 << 20;
 /// For small bodies, all together.
 const SMALL_LANE_BYTES: u64 = 12 << 20;

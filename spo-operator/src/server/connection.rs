@@ -34,8 +34,9 @@ pub(super) async fn serve(
     notices: Arc<Notices>,
     ending: watch::Receiver<bool>,
 ) {
-    match tokio::time::timeout(FIRST_BYTE, client.readable()).await {
-        Ok(Ok(())) => {}
+    match tokio::time::timeout(FIRST_BYTE, client.peek(&mut [0])).await {
+        Ok(Ok(0)) => return, // a probe of the port
+        Ok(Ok(_)) => {}
         Ok(Err(error)) => return notices.tell(Trouble::Slow, &error),
         Err(_elapsed) => return notices.tell(Trouble::Slow, &"connected, and said nothing"),
     }

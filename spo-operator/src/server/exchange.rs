@@ -14,7 +14,7 @@ use super::budget::{Budget, SMALL_BYTES, Share};
 use super::deadline::Deadline;
 use super::notice::{Notices, Trouble};
 use super::reply::Reply;
-use crate::routes::{Answer, Route, Routes};
+use crate::routes::{self, Answer, Route, Routes};
 
 /// A request waits so long for memory. An API server has given up by then.
 const QUEUE: Duration = Duration::from_secs(30);
@@ -81,19 +81,26 @@ impl Exchange {
         Ok(self.work(route, body, share).await)
     }
 
-    /// Decides the answer; what takes a while on a thread of its own, so that other requests go on meanwhile. The share goes along, for the body is in memory
-    /// until the work is done, even if its client is gone by then.
     async fn work(&self, route: Route, body: Vec<u8>, share: Share) -> (Answer, Share) {
-        if let Route::Admit(webhook) = route {
-            return (self.routes.admit(webhook, &body).await, share);
+        let (answer, share) = match (route, &self.routes.admission) {
+            (Route::Admission(webhook), Some(admission)) => (routes::admit(admission, webhook, body).await, share),
+            _ => self.convert(body, share).await,
+        };
+        if let Some(complaint) = &answer.complaint {
+            self.notices.tell(Trouble::Request, complaint);
         }
+        (answer, share)
+    }
+
+    /// What takes a while is done on a thread of its own, so that other requests go on meanwhile. The share goes along, for the
+    /// body is in memory until the work is done, even if its client is gone by then.
+    async fn convert(&self, body: Vec<u8>, share: Share) -> (Answer, Share) {
         if body.len() <= AT_ONCE_BYTES {
-            return (Routes::convert(&body), share);
+            return (routes::convert(body), share);
         }
         let large = body.len() as u64 > SMALL_BYTES;
         let _turn = if large { self.large_work.acquire().await.ok() } else { None };
-        let work = move || (Routes::convert(&body), share);
-        match tokio::task::spawn_blocking(work).await {
+        match tokio::task::spawn_blocking(move || (routes::convert(body), share)).await {
             Ok(done) => done,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }

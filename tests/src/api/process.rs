@@ -42,7 +42,7 @@ pub fn webhook(server: &Server, port: u16) -> Process {
     let mut command = program("spo-operator");
     command.args(["webhook", "--operator-namespace", NAMESPACE, "--health-port", "0", "--cert-name", "127.0.0.1"]);
     command.arg("--port").arg(port.to_string());
-    start(command, &server.kubeconfig("spo-webhook", None), server.dir().join("webhook.log"))
+    start(command, &server.kubeconfig("spo-webhook", None), server.dir().join(format!("webhook-{port}.log")))
 }
 
 /// A port that is free at the moment.
@@ -50,7 +50,7 @@ pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Both.
+/// The manager and a daemon.
 pub fn both(server: &Server) -> (Process, Process) {
     (daemon(server), manager(server))
 }

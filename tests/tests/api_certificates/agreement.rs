@@ -7,29 +7,30 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 use spo_api::GROUP;
+use spo_tests::api::server::NAMESPACE;
 use spo_tests::{manifest, wait};
 
-use crate::server::{AUTHORITY, NAMESPACE, SERVING, Server, bundle, certificates, field};
+use crate::server::{AUTHORITY, SERVING, Stage, bundle, certificates, field};
 use crate::webhook::Webhook;
 
 #[tokio::test]
 async fn servers_that_start_together_agree_on_one_authority_and_each_serves_its_certificate() {
-    let Some(server) = Server::take().await else { return };
-    let webhooks: Vec<_> = (0..3).map(|_| Webhook::start(&server)).collect();
-    let authority = server.all_trust().await;
+    let Some(stage) = Stage::take().await else { return };
+    let webhooks: Vec<_> = (0..3).map(|_| Webhook::start(&stage)).collect();
+    let authority = stage.all_trust().await;
     for webhook in &webhooks {
         webhook.serves(&authority).await;
     }
-    let secret = server.secrets.get(AUTHORITY).await.unwrap();
-    assert_eq!(certificates(&field(&secret, "ca.crt")), std::slice::from_ref(&authority));
-    let secret = server.secrets.get(SERVING).await.unwrap();
+    let secret = stage.secrets.get(AUTHORITY).await.unwrap();
+    assert_eq!(certificates(&field(&secret, "ca.crt")), [authority.clone()]);
+    let secret = stage.secrets.get(SERVING).await.unwrap();
     assert_eq!(certificates(&field(&secret, "ca.crt")), [authority]);
 }
 
 #[tokio::test]
 async fn objects_are_converted_as_soon_as_a_server_is_there() {
-    let Some(server) = Server::take().await else { return };
-    let _webhook = Webhook::reached(&server).await;
+    let Some(stage) = Stage::take().await else { return };
+    let _webhook = Webhook::reached(&stage).await;
     let profile = json!({
         "apiVersion": format!("{GROUP}/v1beta1"),
         "kind": "SeccompProfile",
@@ -37,19 +38,19 @@ async fn objects_are_converted_as_soon_as_a_server_is_there() {
         "spec": {"defaultAction": "SCMP_ACT_LOG"},
     });
     let profile = serde_json::from_value(profile).unwrap();
-    server.old.create(&kube::api::PostParams::default(), &profile).await.unwrap();
-    let profiles: Api<spo_api::seccomp::v1::SeccompProfile> = Api::all(server.client.clone());
+    stage.old.create(&kube::api::PostParams::default(), &profile).await.unwrap();
+    let profiles: Api<spo_api::seccomp::v1::SeccompProfile> = Api::all(stage.client.clone());
     let stored = profiles.get("old").await.unwrap();
     assert_eq!(serde_json::to_value(&stored.spec).unwrap()["defaultAction"], "SCMP_ACT_LOG");
 }
 
 #[tokio::test]
 async fn webhook_configurations_trust_the_authority_as_soon_as_they_are_there() {
-    let Some(server) = Server::take().await else { return };
-    let _webhook = Webhook::start(&server);
-    let authority = server.all_trust().await;
-    manifest::apply(&server.client, &manifest::text("deploy/manifests/webhooks.yaml").unwrap()).await.unwrap();
-    let api: Api<MutatingWebhookConfiguration> = Api::all(server.client.clone());
+    let Some(stage) = Stage::take().await else { return };
+    let _webhook = Webhook::start(&stage);
+    let authority = stage.all_trust().await;
+    manifest::apply(&stage.client, &manifest::text("deploy/manifests/webhooks.yaml").unwrap()).await.unwrap();
+    let api: Api<MutatingWebhookConfiguration> = Api::all(stage.client.clone());
     let trusts = |configuration: &MutatingWebhookConfiguration| {
         configuration.webhooks.iter().flatten().all(|webhook| {
             let bundle = webhook.client_config.ca_bundle.as_ref();
@@ -59,21 +60,21 @@ async fn webhook_configurations_trust_the_authority_as_soon_as_they_are_there() 
     wait::until(&api, "spo-mutating-webhook-configuration", "to trust the authority", trusts).await;
     api.delete("spo-mutating-webhook-configuration", &DeleteParams::default()).await.unwrap();
     let api: Api<k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration> =
-        Api::all(server.client.clone());
+        Api::all(stage.client.clone());
     api.delete("spo-validating-webhook-configuration", &DeleteParams::default()).await.unwrap();
 }
 
 #[tokio::test]
 async fn w_op_8_what_somebody_changed_by_hand_is_put_back() {
-    let Some(server) = Server::take().await else { return };
-    let webhook = Webhook::start(&server);
-    let authority = server.all_trust().await;
+    let Some(stage) = Stage::take().await else { return };
+    let webhook = Webhook::start(&stage);
+    let authority = stage.all_trust().await;
 
     let name = format!("seccompprofiles.{GROUP}");
     let config = json!({"caBundle": null, "service": {"namespace": "elsewhere"}});
     let elsewhere = Patch::Merge(json!({"spec": {"conversion": {"webhook": {"clientConfig": config}}}}));
-    server.definitions.patch(&name, &PatchParams::default(), &elsewhere).await.unwrap();
-    wait::until(&server.definitions, &name, "to lead to us again", |crd| {
+    stage.definitions.patch(&name, &PatchParams::default(), &elsewhere).await.unwrap();
+    wait::until(&stage.definitions, &name, "to lead to us again", |crd| {
         let webhook = crd.spec.conversion.as_ref().and_then(|conversion| conversion.webhook.as_ref()).unwrap();
         let service = webhook.client_config.as_ref().and_then(|config| config.service.as_ref()).unwrap();
         service.namespace == NAMESPACE && bundle(crd) == [authority.clone()]
@@ -81,8 +82,8 @@ async fn w_op_8_what_somebody_changed_by_hand_is_put_back() {
     .await;
 
     let garbage = Patch::Merge(json!({"data": {"tls.crt": ByteString(b"garbage".to_vec())}}));
-    server.secrets.patch(SERVING, &PatchParams::default(), &garbage).await.unwrap();
+    stage.secrets.patch(SERVING, &PatchParams::default(), &garbage).await.unwrap();
     let whole = |secret: &Secret| !certificates(&field(secret, "tls.crt")).is_empty();
-    wait::until(&server.secrets, SERVING, "to be whole again", whole).await;
+    wait::until(&stage.secrets, SERVING, "to be whole again", whole).await;
     webhook.serves(&authority).await;
 }

@@ -6,15 +6,16 @@ use kube::ResourceExt as _;
 use kube::api::PostParams;
 use serde_json::json;
 use spo_api::GROUP;
+use spo_tests::api::server::NAMESPACE;
 use spo_tests::wait;
 
-use crate::server::{AUTHORITY, NAMESPACE, SERVING, Server, bundle, certificates, field};
+use crate::server::{AUTHORITY, SERVING, Stage, bundle, certificates, field};
 use crate::webhook::Webhook;
 
 /// As cert-manager leaves it, issued by itself.
 #[tokio::test]
 async fn what_cert_manager_keeps_is_served_and_trusted_and_never_written() {
-    let Some(server) = Server::take().await else { return };
+    let Some(stage) = Stage::take().await else { return };
     let name = format!("webhook-service.{NAMESPACE}.svc");
     let signed = rcgen::generate_simple_self_signed([name.clone(), format!("{name}.cluster.local")]).unwrap();
     let bytes = |text: String| ByteString(text.into_bytes());
@@ -27,17 +28,17 @@ async fn what_cert_manager_keeps_is_served_and_trusted_and_never_written() {
             "ca.crt": bytes(signed.cert.pem()),
         },
     });
-    let made = server.secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
-    let webhook = Webhook::start(&server);
+    let made = stage.secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    let webhook = Webhook::start(&stage);
     let authority = certificates(&field(&made, "ca.crt")).remove(0);
     webhook.serves(&authority).await;
     let trusts = |crd: &CustomResourceDefinition| bundle(crd) == [authority.clone()];
-    wait::until(&server.definitions, &format!("seccompprofiles.{GROUP}"), "to trust it", trusts).await;
-    let now = server.secrets.get(SERVING).await.unwrap();
+    wait::until(&stage.definitions, &format!("seccompprofiles.{GROUP}"), "to trust it", trusts).await;
+    let now = stage.secrets.get(SERVING).await.unwrap();
     assert_eq!(now.resource_version(), made.resource_version());
-    assert!(server.secrets.get_opt(AUTHORITY).await.unwrap().is_none());
+    assert!(stage.secrets.get_opt(AUTHORITY).await.unwrap().is_none());
 
-    server.forget(SERVING).await;
-    let ours = server.all_trust().await;
+    stage.forget(SERVING).await;
+    let ours = stage.all_trust().await;
     webhook.serves(&ours).await;
 }

@@ -8,9 +8,10 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::super::authority::Issued;
-use super::super::consumer::{Definition, Kind};
+use super::super::consumer::Kind;
 use super::super::secret;
 use super::*;
+use crate::definition::Definition;
 
 const NAMESPACE: &str = "spo";
 const NAME: &str = "webhook-service.spo.svc";
@@ -54,7 +55,8 @@ fn definition(bundle: &[Certificate], annotations: &[(&str, &str)], namespace: &
             "resourceVersion": "7",
             "annotations": annotations.iter().copied().collect::<BTreeMap<_, _>>(),
         },
-        "spec": {"conversion": {"strategy": "Webhook", "webhook": {
+        "spec": {"group": spo_api::GROUP, "names": {"kind": "SeccompProfile", "plural": "seccompprofiles"},
+            "conversion": {"strategy": "Webhook", "webhook": {
             "conversionReviewVersions": ["v1"],
             "clientConfig": {
                 "caBundle": text,

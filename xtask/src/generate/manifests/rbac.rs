@@ -10,7 +10,6 @@ const GROUP: &str = spo_api::GROUP;
 pub(super) fn manager() -> Vec<Value> {
     let crds = spo_api::crds();
     let plurals: Vec<&str> = crds.iter().map(|crd| crd.spec.names.plural.as_str()).collect();
-    let definitions: Vec<&str> = crds.iter().filter_map(|crd| crd.metadata.name.as_deref()).collect();
     let cluster = vec![
         rule("", &["nodes"], &["list", "watch"]),
         // patch: the label profile-id, and taking away finalizers that a reference operator left
@@ -20,7 +19,7 @@ pub(super) fn manager() -> Vec<Value> {
         rule(GROUP, &["securityprofilenodestatuses"], &["delete", "list", "watch"]),
         // objects that are stored in an old version are written once, unchanged, and the definition then says so
         rule(GROUP, &plurals, &["list", "patch"]),
-        named("apiextensions.k8s.io", &["customresourcedefinitions/status"], &definitions, &["patch"]),
+        named("apiextensions.k8s.io", &["customresourcedefinitions/status"], &definitions(), &["patch"]),
     ];
     let cluster = [cluster, consumers()].concat();
     let pods = vec![rule("", &["pods"], &["list", "watch"])];
@@ -58,13 +57,11 @@ fn certificates() -> Vec<Value> {
 
 /// To tell whoever calls webhooks which authority to trust. Definitions are found by their label, so their list is of all.
 fn consumers() -> Vec<Value> {
-    let (definitions, admission) = ("apiextensions.k8s.io", "admissionregistration.k8s.io");
-    let names: Vec<String> = spo_api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (extensions, admission) = ("apiextensions.k8s.io", "admissionregistration.k8s.io");
     let verbs = ["list", "patch", "watch"];
     vec![
-        rule(definitions, &["customresourcedefinitions"], &["list", "watch"]),
-        named(definitions, &["customresourcedefinitions"], &names, &["patch"]),
+        rule(extensions, &["customresourcedefinitions"], &["list", "watch"]),
+        named(extensions, &["customresourcedefinitions"], &definitions(), &["patch"]),
         named(admission, &["mutatingwebhookconfigurations"], &[webhooks::MUTATING, webhooks::EXEC], &verbs),
         named(admission, &["validatingwebhookconfigurations"], &[webhooks::VALIDATING], &verbs),
     ]
@@ -85,11 +82,15 @@ pub(super) fn daemon() -> Vec<Value> {
     [in_cluster(DAEMON, DAEMON, cluster), in_namespace("spod-events", "default", DAEMON, events)].concat()
 }
 
+fn definitions() -> Vec<String> {
+    spo_api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect()
+}
+
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
 }
 
-fn named(group: &str, resources: &[&str], names: &[&str], verbs: &[&str]) -> Value {
+fn named(group: &str, resources: &[&str], names: &[impl serde::Serialize], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs})
 }
 

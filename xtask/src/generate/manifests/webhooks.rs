@@ -66,10 +66,19 @@ fn mutating() -> Value {
 }
 
 fn validating() -> Value {
-    let rules =
-        vec![rule(spo_api::GROUP, &["v1", "v1alpha2"], &["rawselinuxprofiles"], &["CREATE", "UPDATE"], "Cluster")];
+    let rules = vec![rule(
+        spo_api::GROUP,
+        &versions("rawselinuxprofiles"),
+        &["rawselinuxprofiles"],
+        &["CREATE", "UPDATE"],
+        "Cluster",
+    )];
     let raw = webhook("rawselinuxprofile-validation.spo.io", "/validate-rawselinuxprofile", "Fail", rules);
-    configuration("ValidatingWebhookConfiguration", VALIDATING, vec![raw])
+    // What is not well formed is refused before it reaches a node, which would say so too.
+    let rules = ["apparmorprofiles", "seccompprofiles", "selinuxprofiles"]
+        .map(|plural| rule(spo_api::GROUP, &versions(plural), &[plural], &["CREATE", "UPDATE"], "Cluster"));
+    let others = webhook("profile-validation.spo.io", "/validate-profile", "Ignore", rules.into());
+    configuration("ValidatingWebhookConfiguration", VALIDATING, vec![raw, others])
 }
 
 /// The request's id for commands that are run in containers, and for containers that are added to debug others.
@@ -99,7 +108,19 @@ fn webhook(name: &str, path: &str, failure_policy: &str, rules: Vec<Value>) -> V
     })
 }
 
-fn rule(group: &str, versions: &[&str], resources: &[&str], operations: &[&str], scope: &str) -> Value {
+/// The versions in which objects of a kind are served.
+fn versions(plural: &str) -> Vec<String> {
+    let crds = spo_api::crds().into_iter().filter(|crd| crd.spec.names.plural == plural);
+    crds.flat_map(|crd| crd.spec.versions).map(|version| version.name).collect()
+}
+
+fn rule(
+    group: &str,
+    versions: &[impl serde::Serialize],
+    resources: &[&str],
+    operations: &[&str],
+    scope: &str,
+) -> Value {
     json!({
         "apiGroups": [group],
         "apiVersions": versions,
@@ -131,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn w_op_26_every_webhook_of_the_reference_is_in_the_static_manifests() {
+    fn w_op_26_every_webhook_of_the_reference_is_in_the_static_manifests_and_one_more() {
         let of = |webhook: &Value| {
             let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap().to_owned();
             (path, webhook["failurePolicy"].as_str().unwrap().to_owned())
@@ -141,6 +162,7 @@ mod tests {
             ("binding.spo.io", "/mutate-v1-pod-binding", "Fail"),
             ("execmetadata.spo.io", "/mutate-v1-exec-metadata", "Ignore"),
             ("nodedebuggingpod.spo.io", "/mutate-v1-exec-metadata", "Ignore"),
+            ("profile-validation.spo.io", "/validate-profile", "Ignore"),
             ("rawselinuxprofile-validation.spo.io", "/validate-rawselinuxprofile", "Fail"),
             ("recording.spo.io", "/mutate-v1-pod-recording", "Fail"),
         ];
