@@ -112,9 +112,7 @@ fn a_report_for_programs_has_a_line_for_each_object() {
         {"field": "spec.disabled", "was": true},
         {"field": "spec.state", "is": "Disabled"},
     ]);
-    let about = |name: &str, namespace: Value, from: &str, changes: Value| {
-        json!({"file": "old.yaml", "kind": "SeccompProfile", "name": name, "namespace": namespace, "from": from, "to": "v1", "changes": changes})
-    };
+    let about = |name: &str, namespace: Value, from: &str, changes: Value| json!({"file": "old.yaml", "kind": "SeccompProfile", "name": name, "namespace": namespace, "from": from, "to": "v1", "changes": changes});
     assert_eq!(lines, [about("web", json!("shop"), "v1beta1", changes), about("api", Value::Null, "v1", json!([]))]);
     place.run(&["migrate", "--json", "old.yaml"]).failed().tells("both go to standard output");
 }
@@ -166,9 +164,16 @@ fn text_of_several_lines_stays_readable() {
     let place = Place::new();
     let policy = "(allow process var_log_t\n  (file (open read)))\n";
     let spec = json!({"policy": policy}).to_string();
-    place.file("raw.yaml", &format!("apiVersion: {GROUP}/v1alpha2\nkind: RawSelinuxProfile\nmetadata: {{name: raw}}\nspec: {spec}\n"));
+    place.file(
+        "raw.yaml",
+        &format!("apiVersion: {GROUP}/v1alpha2\nkind: RawSelinuxProfile\nmetadata: {{name: raw}}\nspec: {spec}\n"),
+    );
     let said = place.run(&["migrate", "raw.yaml"]).succeeded();
-    assert!(said.stdout.ends_with("  policy: |\n    (allow process var_log_t\n      (file (open read)))\n"), "{}", said.stdout);
+    assert!(
+        said.stdout.ends_with("  policy: |\n    (allow process var_log_t\n      (file (open read)))\n"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[test]
@@ -197,9 +202,24 @@ fn profiles_that_only_their_namespaces_told_apart_are_refused() {
 #[rstest]
 #[case::kind_that_is_gone("v1alpha1", "SelinuxPolicy", "{}", "there is no such kind in v1; write a RawSelinuxProfile")]
 #[case::kind_that_never_was("v1beta1", "SecompProfile", "{}", "there is no such kind in v1; look for a misspelt word")]
-#[case::version_that_is_too_old("v1alpha1", "SeccompProfile", "{}", "v1alpha1 is older than what can be converted, which is v1beta1; write it anew")]
-#[case::text_for_apparmor("v1alpha1", "AppArmorProfile", "{policy: 'profile x {}'}", "spec.policy holds text for AppArmor itself")]
-#[case::wrong_type("v1beta1", "SeccompProfile", "{disabled: 'yes'}", "spec.disabled: expected true or false, found \"yes\"")]
+#[case::version_that_is_too_old(
+    "v1alpha1",
+    "SeccompProfile",
+    "{}",
+    "v1alpha1 is older than what can be converted, which is v1beta1; write it anew"
+)]
+#[case::text_for_apparmor(
+    "v1alpha1",
+    "AppArmorProfile",
+    "{policy: 'profile x {}'}",
+    "spec.policy holds text for AppArmor itself"
+)]
+#[case::wrong_type(
+    "v1beta1",
+    "SeccompProfile",
+    "{disabled: 'yes'}",
+    "spec.disabled: expected true or false, found \"yes\""
+)]
 fn what_cannot_be_migrated_is_named_with_the_next_step(
     #[case] version: &str,
     #[case] kind: &str,
@@ -207,7 +227,8 @@ fn what_cannot_be_migrated_is_named_with_the_next_step(
     #[case] expected: &str,
 ) {
     let place = Place::new();
-    place.file("p.yaml", &format!("apiVersion: {GROUP}/{version}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"));
+    place
+        .file("p.yaml", &format!("apiVersion: {GROUP}/{version}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"));
     let said = place.run(&["migrate", "p.yaml"]).failed().tells(&format!("p.yaml: {kind} \"x\": ")).tells(expected);
     assert_eq!(said.stdout, "");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, ResourceExt as _, discovery};
 use serde::de::DeserializeOwned;
@@ -52,6 +52,27 @@ pub fn definitions() -> Result<Vec<DynamicObject>> {
 pub fn is_served(crd: &CustomResourceDefinition) -> bool {
     let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True")
+}
+
+/// Makes these definitions, or puts them in the place of those that are there, whoever has changed them.
+///
+/// # Errors
+/// If the API server refuses one.
+pub async fn replace_definitions(client: &Client, definitions: &[DynamicObject]) -> Result<()> {
+    let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+    for definition in definitions {
+        let name = definition.name_any();
+        let mut definition = definition.clone();
+        match api.get_opt(&name).await? {
+            None => drop(api.create(&PostParams::default(), &definition).await.context(name)?),
+            Some(there) => {
+                definition.metadata.resource_version = there.resource_version();
+                drop(api.replace(&name, &PostParams::default(), &definition).await.context(name)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes every object of a manifest, or brings it to what the manifest says.

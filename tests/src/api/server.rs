@@ -8,7 +8,7 @@ use crate::{manifest, wait};
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt as _};
 use rustix::process::{Pid, Signal, kill_process};
@@ -72,11 +72,7 @@ impl Server {
     }
 
     async fn install(&self) -> Result<()> {
-        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        for crd in manifest::definitions()? {
-            manifest::apply_objects(&self.client, std::slice::from_ref(&crd)).await?;
-            wait::until(&definitions, &crd.name_any(), "to be served", manifest::is_served).await;
-        }
+        self.define(&manifest::definitions()?).await?;
         manifest::apply(&self.client, &manifest::text("deploy/manifests/operator.yaml")?).await?;
         self.node(NODE).await;
         Ok(())
@@ -92,6 +88,29 @@ impl Server {
         self.profiles.delete_collection(&how, &all).await?;
         self.statuses.delete_collection(&how, &all).await?;
         Ok(())
+    }
+
+    /// Puts definitions in the place of those that are there, and waits until they are served.
+    ///
+    /// # Errors
+    /// If the API server refuses one.
+    pub async fn define(&self, definitions: &[DynamicObject]) -> Result<()> {
+        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        manifest::replace_definitions(&self.client, definitions).await?;
+        for crd in definitions {
+            wait::until(&api, &crd.name_any(), "to be served", manifest::is_served).await;
+        }
+        Ok(())
+    }
+
+    /// The definitions of deploy/crds, whose objects are converted by what listens on this port of 127.0.0.1.
+    pub fn converted_at(&self, port: u16) -> Vec<DynamicObject> {
+        let mut definitions = manifest::definitions().unwrap();
+        for crd in &mut definitions {
+            crd.data["spec"]["conversion"]["webhook"]["clientConfig"] =
+                json!({"url": format!("https://127.0.0.1:{port}/convert")});
+        }
+        definitions
     }
 
     /// A folder of this test alone.

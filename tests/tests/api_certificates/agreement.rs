@@ -71,7 +71,8 @@ async fn w_op_8_what_somebody_changed_by_hand_is_put_back() {
     let authority = stage.all_trust().await;
 
     let name = format!("seccompprofiles.{GROUP}");
-    let config = json!({"caBundle": null, "service": {"namespace": "elsewhere"}});
+    let service = json!({"name": "webhook-service", "namespace": "elsewhere", "path": "/convert"});
+    let config = json!({"caBundle": null, "url": null, "service": service});
     let elsewhere = Patch::Merge(json!({"spec": {"conversion": {"webhook": {"clientConfig": config}}}}));
     stage.definitions.patch(&name, &PatchParams::default(), &elsewhere).await.unwrap();
     wait::until(&stage.definitions, &name, "to lead to us again", |crd| {

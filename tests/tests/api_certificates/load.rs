@@ -63,18 +63,20 @@ async fn write(api: &Api<DynamicObject>, text: &str) -> kube::Result<()> {
     api.patch(PROFILE, &PatchParams::default(), &patch).await.map(drop)
 }
 
-/// Watches until the last write is seen.
-async fn watch(api: &Api<DynamicObject>, since: String) -> kube::Result<()> {
+/// Watches until the last write is seen. An API server ends watches in good order when a definition changes.
+async fn watch(api: &Api<DynamicObject>, mut since: String) -> kube::Result<()> {
     let params = WatchParams::default().fields(&format!("metadata.name={PROFILE}"));
-    let mut events = api.watch(&params, &since).await?.boxed();
-    while let Some(event) = events.next().await {
-        match event? {
-            WatchEvent::Modified(object) if object.annotations().get("writes").is_some_and(|text| text == END) => {
-                return Ok(());
+    loop {
+        let mut events = api.watch(&params, &since).await?.boxed();
+        while let Some(event) = events.next().await {
+            match event? {
+                WatchEvent::Modified(object) if object.annotations().get("writes").is_some_and(|text| text == END) => {
+                    return Ok(());
+                }
+                WatchEvent::Modified(object) => since = object.resource_version().unwrap_or(since),
+                WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+                _ => {}
             }
-            WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
-            _ => {}
         }
     }
-    panic!("the watch ended before the last write")
 }

@@ -44,7 +44,7 @@ async fn servers_are_replaced_one_by_one_and_no_conversion_fails_after() {
     let Some(stage) = Stage::take().await else { return };
     let first = Webhook::reached(&stage).await;
     let second = Webhook::reached(&stage).await;
-    stage.lead_away_from(first.port).await;
+    stage.lead_away_from(first.port);
     assert!(first.process.terminate().0.success());
     let load = Load::start(&stage.old).await;
     let _third = Webhook::reached(&stage).await;

@@ -1,18 +1,15 @@
-//! The API server with our kinds, and with a Service that leads to webhook servers beside the test.
-
-use std::net::{IpAddr, UdpSocket};
+//! The API server with our kinds, converted by webhook servers beside the test.
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, ResourceExt as _};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use serde_json::json;
 use spo_api::GROUP;
 use spo_tests::api::server::{NAMESPACE, Server};
+use spo_tests::api::service::Service;
 use spo_tests::wait;
 
 pub(crate) const SERVING: &str = "webhook-server-cert";
@@ -26,18 +23,16 @@ pub(crate) struct Stage {
     pub(crate) definitions: Api<CustomResourceDefinition>,
     /// SeccompProfiles in their older version.
     pub(crate) old: Api<DynamicObject>,
-    /// Where servers beside this test are reached; loopback is no address for an endpoint.
-    address: IpAddr,
+    /// Where servers beside this test are reached.
+    service: Service,
 }
 
 impl Stage {
-    /// Takes the test's turn. Without an API server or a network the test is skipped, and a line says so.
+    /// Takes the test's turn. Without an API server the test is skipped, and a line says so.
     pub(crate) async fn take() -> Option<Self> {
         let server = Server::take().await?;
-        let Some(address) = own_address() else {
-            println!("skipped: needs a network: this machine has no address but loopback");
-            return None;
-        };
+        let service = Service::start().await;
+        server.define(&server.converted_at(service.port)).await.unwrap();
         let client = server.client.clone();
         let kind = GroupVersionKind::gvk(GROUP, "v1beta1", "SeccompProfile");
         let old = ApiResource::from_gvk_with_plural(&kind, "seccompprofiles");
@@ -47,7 +42,7 @@ impl Stage {
             definitions: Api::all(client.clone()),
             old: Api::all_with(client.clone(), &old),
             client,
-            address,
+            service,
         };
         stage.clear().await;
         Some(stage)
@@ -55,7 +50,6 @@ impl Stage {
 
     /// Takes away what an earlier test left.
     async fn clear(&self) {
-        self.endpoints().delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
         for name in [SERVING, AUTHORITY] {
             self.forget(name).await;
         }
@@ -69,28 +63,14 @@ impl Stage {
         }
     }
 
-    fn endpoints(&self) -> Api<EndpointSlice> {
-        Api::namespaced(self.client.clone(), NAMESPACE)
-    }
-
-    /// Has the Service lead to a port of this machine too, as the controller of a cluster would.
-    pub(crate) async fn lead_to(&self, port: u16) {
-        let port_of = |name: &str| json!({"name": name, "port": port, "protocol": "TCP"});
-        let endpoints = json!({
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {"name": slice(port), "labels": {"kubernetes.io/service-name": "webhook-service"}},
-            "addressType": "IPv4",
-            "endpoints": [{"addresses": [self.address.to_string()], "conditions": {"ready": true}}],
-            "ports": [port_of("conversion"), port_of("admission")],
-        });
-        let params = PatchParams::apply("spo-tests").force();
-        self.endpoints().patch(&slice(port), &params, &Patch::Apply(endpoints)).await.unwrap();
+    /// Has API servers reach a port of this machine too.
+    pub(crate) fn lead_to(&self, port: u16) {
+        self.service.lead_to(port);
     }
 
     /// And no longer.
-    pub(crate) async fn lead_away_from(&self, port: u16) {
-        self.endpoints().delete(&slice(port), &DeleteParams::default()).await.unwrap();
+    pub(crate) fn lead_away_from(&self, port: u16) {
+        self.service.lead_away_from(port);
     }
 
     /// Waits until every definition trusts the authority in the Secret, and no consumer any other. Gives back the authority.
@@ -103,17 +83,6 @@ impl Stage {
         }
         authority
     }
-}
-
-fn slice(port: u16) -> String {
-    format!("webhook-service-{port}")
-}
-
-/// The address under which others would reach this machine. Nothing is sent.
-fn own_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
 }
 
 /// What an API server trusts when it has objects of the kind converted.

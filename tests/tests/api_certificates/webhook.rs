@@ -29,7 +29,7 @@ impl Webhook {
         let webhook = Self::start(stage);
         let authority = stage.all_trust().await;
         webhook.serves(&authority).await;
-        stage.lead_to(webhook.port).await;
+        stage.lead_to(webhook.port);
         webhook
     }
 

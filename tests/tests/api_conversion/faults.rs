@@ -1,20 +1,18 @@
-//! The API server, the webhook or its certificate goes away while clients list and watch the old version.
+//! The API server or the webhook goes away while clients list and watch the old version.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchParams};
-use kube::{Api, Client};
+use kube::Client;
+use kube::api::{ListParams, Patch, PatchParams, PostParams, WatchParams};
 use serde_json::json;
 use spo_api::Kind;
-use spo_tests::api::server::NAMESPACE;
 use spo_tests::wait;
 
 use crate::front::Front;
-use crate::kinds::{api, example, version};
+use crate::kinds::{api, example};
 
 const KIND: Kind = Kind::SeccompProfile;
 
@@ -139,27 +137,3 @@ async fn after_a_restart_of_the_api_server_no_conversion_fails() {
     front.server.restart().await;
     load.recovers().await;
 }
-
-#[tokio::test]
-async fn while_the_certificate_is_renewed_no_conversion_fails() {
-    let Some((front, _webhook)) = Front::take().await else { return };
-    let load = Load::start(&front.server.client).await;
-    load.recovers().await;
-    let secrets: Api<Secret> = Api::namespaced(front.server.client.clone(), NAMESPACE);
-    let certificate = |secret: &Secret| secret.data.as_ref().and_then(|data| data.get("tls.crt").cloned());
-    let before = certificate(&secrets.get(CERTIFICATE).await.unwrap());
-    let bad = load.bad();
-    // Whoever finds no certificate issues one, from the same CA; the old one serves until then.
-    secrets.delete(CERTIFICATE, &DeleteParams::default()).await.unwrap();
-    wait::until(&secrets, CERTIFICATE, "to be issued anew", |secret| {
-        let now = certificate(secret);
-        now.is_some() && now != before
-    })
-    .await;
-    load.is_served().await;
-    assert_eq!(load.bad(), bad, "{}", load.counts.last.lock().unwrap());
-    let read = api(&front.server.client, KIND, KIND.old_version()).get("load-1").await.unwrap();
-    assert_eq!(version(&read), KIND.old_version());
-}
-
-const CERTIFICATE: &str = "webhook-server-cert";

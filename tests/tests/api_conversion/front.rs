@@ -2,13 +2,13 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
-use kube::{Api, ResourceExt as _};
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 use spo_api::Kind;
 use spo_tests::api::process::{self, Process};
 use spo_tests::api::server::Server;
-use spo_tests::{manifest, wait};
+use spo_tests::wait;
 
 use crate::kinds::{PLACE, api};
 
@@ -32,7 +32,7 @@ impl Front {
     pub(crate) async fn without_webhook() -> Option<Self> {
         let front = Self { server: Server::take().await?, port: process::free_port() };
         front.clear().await;
-        front.point(&manifest::definitions().unwrap()).await;
+        front.point().await;
         Some(front)
     }
 
@@ -41,17 +41,9 @@ impl Front {
         process::webhook(&self.server, self.port)
     }
 
-    /// Applies definitions, their webhook being ours.
-    pub(crate) async fn point(&self, definitions: &[DynamicObject]) {
-        let url = format!("https://127.0.0.1:{}/convert", self.port);
-        let mut definitions = definitions.to_vec();
-        for crd in &mut definitions {
-            crd.data["spec"]["conversion"]["webhook"]["clientConfig"] = json!({"url": url});
-        }
-        manifest::apply_objects(&self.server.client, &definitions).await.unwrap();
-        for crd in &definitions {
-            wait::until(&self.definitions(), &crd.name_any(), "to be served", manifest::is_served).await;
-        }
+    /// Has the API server ask our webhook.
+    pub(crate) async fn point(&self) {
+        self.server.define(&self.server.converted_at(self.port)).await.unwrap();
     }
 
     pub(crate) fn definitions(&self) -> Api<CustomResourceDefinition> {

@@ -58,8 +58,7 @@ async fn what_an_earlier_release_has_stored_is_read_migrated_and_served() {
     for (kind, object, _, _) in stories() {
         front.definitions().delete(&kind.crd_name(), &DeleteParams::default()).await.unwrap();
         wait::until_gone(&front.definitions(), &kind.crd_name()).await;
-        manifest::apply_objects(client, &[of_an_earlier_release(kind)]).await.unwrap();
-        wait::until(&front.definitions(), &kind.crd_name(), "to be served", manifest::is_served).await;
+        front.server.define(&[of_an_earlier_release(kind)]).await.unwrap();
         let mut made = crate::kinds::example(kind, kind.old_version(), "stored");
         made.data = object;
         let old = api(client, kind, kind.old_version());
@@ -67,7 +66,7 @@ async fn what_an_earlier_release_has_stored_is_read_migrated_and_served() {
     }
 
     // The upgrade: definitions, webhook, manager.
-    front.point(&manifest::definitions().unwrap()).await;
+    front.point().await;
     let _webhook = front.webhook();
     front.is_trusted().await;
     for (kind, _, pointer, wanted) in stories() {
