@@ -22,7 +22,7 @@ async fn servers_that_start_together_agree_on_one_authority_and_each_serves_its_
         webhook.serves(&authority).await;
     }
     let secret = stage.secrets.get(AUTHORITY).await.unwrap();
-    assert_eq!(certificates(&field(&secret, "ca.crt")), [authority.clone()]);
+    assert_eq!(certificates(&field(&secret, "ca.crt")), std::slice::from_ref(&authority));
     let secret = stage.secrets.get(SERVING).await.unwrap();
     assert_eq!(certificates(&field(&secret, "ca.crt")), [authority]);
 }
