@@ -1,4 +1,5 @@
 //! Admission on a cluster: what becomes of pods that a kubelet starts, and of commands that kubectl runs.
+#![expect(clippy::unwrap_used, reason = "what helps a test fails as the test does")]
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
