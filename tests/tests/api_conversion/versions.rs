@@ -103,6 +103,18 @@ async fn c8_what_is_written_in_the_old_version_is_stored_and_read_in_v1() {
     }
 }
 
+/// Conversion leaves out what is empty, as that of the reference does: who applies it through an old version writes it anew.
+fn without_empty(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.into_iter().map(|(key, value)| (key, without_empty(value)));
+            kept.filter(|(_, value)| !is_empty(value)).collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_empty).collect(),
+        other => other,
+    }
+}
+
 #[tokio::test]
 async fn both_versions_are_applied_by_one_field_manager() {
     let Some((front, _webhook)) = Front::take().await else { return };
@@ -110,7 +122,7 @@ async fn both_versions_are_applied_by_one_field_manager() {
     for kind in Kind::ALL {
         let (new, old) = (api(&front.server.client, kind, "v1"), api(&front.server.client, kind, kind.old_version()));
         let mut example = example(kind, kind.old_version(), "applied");
-        example.data = json!({"spec": spec(kind, &example)});
+        example.data = json!({"spec": without_empty(spec(kind, &example))});
         old.patch("applied", &params, &Patch::Apply(&example)).await.unwrap();
         let again = old.patch("applied", &params, &Patch::Apply(&example)).await.unwrap();
         assert_eq!(again.metadata.generation, Some(1), "{kind}: applying the same changes nothing");
