@@ -1,7 +1,7 @@
 //! Builds a profile in code, checks its fields, and prints the manifest: `cargo run -p spo-api --example build_profile`.
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use spo_api::seccomp::v1::{Arg, SeccompProfile, SeccompProfileSpec, Syscall};
 use spo_api::seccomp::{Action, Arch, Operator};
 use spo_api::{SecurityProfile as _, Validate as _, seccomp};
@@ -25,8 +25,9 @@ fn main() -> Result<()> {
     };
     let profile = SeccompProfile::new("web", spec);
 
-    let violations = profile.validate();
-    ensure!(violations.is_empty(), "not a profile: {violations:?}");
+    if let Some(violation) = profile.validate().first() {
+        bail!("not a profile: {violation}");
+    }
     print!("{}", serde_saphyr::to_string(&profile)?);
     println!("# localhostProfile: {}", seccomp::localhost_profile(&profile.key()?.name));
     Ok(())
