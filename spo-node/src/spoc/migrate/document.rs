@@ -66,7 +66,7 @@ fn documents(text: &str) -> Vec<&str> {
 fn read_yaml(document: &str) -> Result<Tree> {
     // A file was bounded when it was read.
     let budget = serde_saphyr::budget! { max_nodes: usize::MAX, max_events: usize::MAX };
-    serde_saphyr::from_str_with_options::<Option<Tree>>(document, serde_saphyr::options! { budget: Some(budget) })
+    serde_saphyr::from_str_with_options::<Option<Tree>>(document, serde_saphyr::options! { budget: budget })
         .map(|tree| tree.unwrap_or(Tree::Null))
         .map_err(|error| anyhow!("it is no YAML: {error}"))
 }
