@@ -9,7 +9,7 @@
 
 use crate::error::Reason;
 use crate::node::Node;
-use crate::path::Place;
+use crate::place::Place;
 
 /// Something that was written differently.
 #[derive(Debug)]

@@ -23,6 +23,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod envelope;
 mod error;
 mod kinds;
 mod legacy;
@@ -30,16 +31,18 @@ mod metadata;
 mod node;
 mod object;
 mod pass;
-mod path;
+mod place;
 mod review;
 mod shape;
 mod stash;
 mod time;
 mod typed;
+mod types;
 mod version;
 
+pub use envelope::{ConversionReview, Outcome, Request, Response};
 pub use error::{BadReview, Error, Reason};
 pub use object::convert;
-pub use review::{ConversionReview, Outcome, Request, Response, review, review_bytes};
+pub use review::{review, review_bytes};
 pub use typed::{Old, from_v1, to_v1};
 pub use version::{UnknownVersion, Version};

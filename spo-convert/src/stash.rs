@@ -15,9 +15,9 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::node::{Entry, Node, field};
-use crate::pass::check;
-use crate::path::Place;
+use crate::place::Place;
 use crate::shape::{Field, Shape};
+use crate::types::check;
 
 /// What was set aside of an item without a key. `rest` is what remained of it.
 pub(crate) fn of_item<'a>(index: usize, rest: &Node<'_>, aside: Node<'a>) -> Node<'a> {
