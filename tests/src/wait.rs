@@ -76,3 +76,15 @@ pub async fn until_ok<T, E: std::fmt::Display>(what: &str, mut attempt: impl Asy
         sleep(LOOK).await;
     }
 }
+
+/// Asks until the answer is yes.
+///
+/// # Panics
+/// After [`PATIENCE`].
+pub async fn until_async(what: &str, ask: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !ask().await {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        sleep(LOOK).await;
+    }
+}

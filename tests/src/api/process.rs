@@ -50,6 +50,15 @@ pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// The same with a certificate from a folder, and with probes.
+pub fn webhook_with(server: &Server, port: u16, certificate: &Path, health_port: u16) -> Process {
+    let mut command = program("spo-operator");
+    let (port, health_port) = (port.to_string(), health_port.to_string());
+    command.args(["webhook", "--operator-namespace", NAMESPACE, "--health-port", &health_port, "--port", &port]);
+    command.arg("--cert-dir").arg(certificate);
+    start(command, &server.kubeconfig("spo-webhook", None), server.dir().join(format!("webhook-{port}.log")))
+}
+
 /// The manager and a daemon.
 pub fn both(server: &Server) -> (Process, Process) {
     (daemon(server), manager(server))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::{manifest, wait};
 use anyhow::{Context, Result};
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
@@ -78,9 +79,12 @@ impl Server {
         Ok(())
     }
 
-    /// Takes away what an earlier test left.
+    /// Takes away what an earlier test left. First the webhooks, whose server is gone.
     async fn clear(&self) -> Result<()> {
         let (how, all) = (DeleteParams::default(), ListParams::default());
+        let ours = ListParams::default().labels("app=security-profiles-operator");
+        Api::<MutatingWebhookConfiguration>::all(self.client.clone()).delete_collection(&how, &ours).await?;
+        Api::<ValidatingWebhookConfiguration>::all(self.client.clone()).delete_collection(&how, &ours).await?;
         for profile in self.profiles.list(&all).await? {
             let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
             self.profiles.patch(&profile.name_any(), &PatchParams::default(), &free).await?;
