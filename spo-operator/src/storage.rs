@@ -229,7 +229,7 @@ mod tests {
         let mut work = Work::default();
         let outdated = definition(GROUP, "v1", json!(["v1beta1", "v1"]));
         work.take_in(Event::Apply(outdated.clone()));
-        let mut fail = |work: &mut Work| {
+        let fail = |work: &mut Work| {
             work.done(&outdated, failure());
             work.pause.as_secs()
         };
