@@ -81,7 +81,7 @@ fn only_the_documents_that_change_are_written_anew() {
 fn files_are_written_back_with_their_modes_and_only_if_something_changed() {
     let place = Place::new();
     let old = place.file("old.yaml", OLD);
-    let new = place.file("new.yaml", NEW);
+    let new = place.file("new.yaml", &NEW.replace("name: web", "name: api"));
     std::fs::set_permissions(&old, PermissionsExt::from_mode(0o640)).unwrap();
     let untouched = new.metadata().unwrap().modified().unwrap();
     place.run(&["migrate", "--in-place", "old.yaml", "new.yaml"]).succeeded().tells("Migrated 1 of 2 objects");
@@ -95,7 +95,7 @@ fn files_are_written_back_with_their_modes_and_only_if_something_changed() {
 fn a_check_writes_nothing_and_fails_if_anything_would_change() {
     let place = Place::new();
     place.file("old.yaml", OLD);
-    place.file("new.yaml", NEW);
+    place.file("new.yaml", &NEW.replace("name: web", "name: api"));
     let said = place.run(&["migrate", "--check", "old.yaml", "new.yaml"]).failed();
     assert_eq!((said.stdout.as_str(), place.read("old.yaml").as_str()), ("", OLD));
     said.tells("spec.disabled: removed").tells("1 of 2 objects would change: run spoc migrate --in-place");
@@ -112,9 +112,7 @@ fn a_report_for_programs_has_a_line_for_each_object() {
         {"field": "spec.disabled", "was": true},
         {"field": "spec.state", "is": "Disabled"},
     ]);
-    let about = |name: &str, namespace: Value, from: &str, changes: Value| {
-        json!({"file": "old.yaml", "kind": "SeccompProfile", "name": name, "namespace": namespace, "from": from, "to": "v1", "changes": changes})
-    };
+    let about = |name: &str, namespace: Value, from: &str, changes: Value| json!({"file": "old.yaml", "kind": "SeccompProfile", "name": name, "namespace": namespace, "from": from, "to": "v1", "changes": changes});
     assert_eq!(lines, [about("web", json!("shop"), "v1beta1", changes), about("api", Value::Null, "v1", json!([]))]);
     place.run(&["migrate", "--json", "old.yaml"]).failed().tells("both go to standard output");
 }
@@ -127,7 +125,7 @@ fn what_kubectl_prints_can_be_applied_again() {
         "metadata": {
             "name": "errorlogger", "namespace": "shop", "uid": "u", "resourceVersion": "5", "generation": 2,
             "creationTimestamp": "2023-01-01T00:00:00Z", "managedFields": [{"manager": "kubectl"}], "labels": {"a": "b"},
-            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}, "finalizers": ["node1-deleted"],
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}, "finalizers": ["node1-deleted", "in-use-by-active-pods", "example.org/mine"],
         },
         "spec": {"permissive": true, "inherit": [{"name": "container"}], "allow": {"var_log_t": {"file": ["open"]}}},
         "status": {"status": "Installed", "usage": "errorlogger_shop.process"},
@@ -136,7 +134,7 @@ fn what_kubectl_prints_can_be_applied_again() {
     let said = place.run(&["migrate", "export.json"]).succeeded();
     export["items"][0] = json!({
         "apiVersion": format!("{GROUP}/v1"), "kind": "SelinuxProfile",
-        "metadata": {"name": "errorlogger", "labels": {"a": "b"}},
+        "metadata": {"name": "errorlogger", "labels": {"a": "b"}, "finalizers": ["example.org/mine"]},
         "spec": {"mode": "Permissive", "inherit": [{"name": "container"}], "allow": {"var_log_t": {"file": ["open"]}}},
     });
     assert_eq!(serde_json::from_str::<Value>(&said.stdout).unwrap(), export);
@@ -166,9 +164,16 @@ fn text_of_several_lines_stays_readable() {
     let place = Place::new();
     let policy = "(allow process var_log_t\n  (file (open read)))\n";
     let spec = json!({"policy": policy}).to_string();
-    place.file("raw.yaml", &format!("apiVersion: {GROUP}/v1alpha2\nkind: RawSelinuxProfile\nmetadata: {{name: raw}}\nspec: {spec}\n"));
+    place.file(
+        "raw.yaml",
+        &format!("apiVersion: {GROUP}/v1alpha2\nkind: RawSelinuxProfile\nmetadata: {{name: raw}}\nspec: {spec}\n"),
+    );
     let said = place.run(&["migrate", "raw.yaml"]).succeeded();
-    assert!(said.stdout.ends_with("  policy: |\n    (allow process var_log_t\n      (file (open read)))\n"), "{}", said.stdout);
+    assert!(
+        said.stdout.ends_with("  policy: |\n    (allow process var_log_t\n      (file (open read)))\n"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[test]
@@ -197,9 +202,24 @@ fn profiles_that_only_their_namespaces_told_apart_are_refused() {
 #[rstest]
 #[case::kind_that_is_gone("v1alpha1", "SelinuxPolicy", "{}", "there is no such kind in v1; write a RawSelinuxProfile")]
 #[case::kind_that_never_was("v1beta1", "SecompProfile", "{}", "there is no such kind in v1; look for a misspelt word")]
-#[case::version_that_is_too_old("v1alpha1", "SeccompProfile", "{}", "v1alpha1 is older than what can be converted, which is v1beta1; write it anew")]
-#[case::text_for_apparmor("v1alpha1", "AppArmorProfile", "{policy: 'profile x {}'}", "spec.policy holds text for AppArmor itself")]
-#[case::wrong_type("v1beta1", "SeccompProfile", "{disabled: 'yes'}", "spec.disabled: expected true or false, found \"yes\"")]
+#[case::version_that_is_too_old(
+    "v1alpha1",
+    "SeccompProfile",
+    "{}",
+    "v1alpha1 is older than what can be converted, which is v1beta1; write it anew"
+)]
+#[case::text_for_apparmor(
+    "v1alpha1",
+    "AppArmorProfile",
+    "{policy: 'profile x {}'}",
+    "spec.policy holds text for AppArmor itself"
+)]
+#[case::wrong_type(
+    "v1beta1",
+    "SeccompProfile",
+    "{disabled: 'yes'}",
+    "spec.disabled: expected true or false, found \"yes\""
+)]
 fn what_cannot_be_migrated_is_named_with_the_next_step(
     #[case] version: &str,
     #[case] kind: &str,
@@ -207,7 +227,8 @@ fn what_cannot_be_migrated_is_named_with_the_next_step(
     #[case] expected: &str,
 ) {
     let place = Place::new();
-    place.file("p.yaml", &format!("apiVersion: {GROUP}/{version}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"));
+    place
+        .file("p.yaml", &format!("apiVersion: {GROUP}/{version}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"));
     let said = place.run(&["migrate", "p.yaml"]).failed().tells(&format!("p.yaml: {kind} \"x\": ")).tells(expected);
     assert_eq!(said.stdout, "");
 }
