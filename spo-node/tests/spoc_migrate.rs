@@ -81,7 +81,7 @@ fn only_the_documents_that_change_are_written_anew() {
 fn files_are_written_back_with_their_modes_and_only_if_something_changed() {
     let place = Place::new();
     let old = place.file("old.yaml", OLD);
-    let new = place.file("new.yaml", NEW);
+    let new = place.file("new.yaml", &NEW.replace("name: web", "name: api"));
     std::fs::set_permissions(&old, PermissionsExt::from_mode(0o640)).unwrap();
     let untouched = new.metadata().unwrap().modified().unwrap();
     place.run(&["migrate", "--in-place", "old.yaml", "new.yaml"]).succeeded().tells("Migrated 1 of 2 objects");
@@ -95,7 +95,7 @@ fn files_are_written_back_with_their_modes_and_only_if_something_changed() {
 fn a_check_writes_nothing_and_fails_if_anything_would_change() {
     let place = Place::new();
     place.file("old.yaml", OLD);
-    place.file("new.yaml", NEW);
+    place.file("new.yaml", &NEW.replace("name: web", "name: api"));
     let said = place.run(&["migrate", "--check", "old.yaml", "new.yaml"]).failed();
     assert_eq!((said.stdout.as_str(), place.read("old.yaml").as_str()), ("", OLD));
     said.tells("spec.disabled: removed").tells("1 of 2 objects would change: run spoc migrate --in-place");
@@ -125,7 +125,7 @@ fn what_kubectl_prints_can_be_applied_again() {
         "metadata": {
             "name": "errorlogger", "namespace": "shop", "uid": "u", "resourceVersion": "5", "generation": 2,
             "creationTimestamp": "2023-01-01T00:00:00Z", "managedFields": [{"manager": "kubectl"}], "labels": {"a": "b"},
-            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}, "finalizers": ["node1-deleted"],
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}, "finalizers": ["node1-deleted", "in-use-by-active-pods", "example.org/mine"],
         },
         "spec": {"permissive": true, "inherit": [{"name": "container"}], "allow": {"var_log_t": {"file": ["open"]}}},
         "status": {"status": "Installed", "usage": "errorlogger_shop.process"},
@@ -134,7 +134,7 @@ fn what_kubectl_prints_can_be_applied_again() {
     let said = place.run(&["migrate", "export.json"]).succeeded();
     export["items"][0] = json!({
         "apiVersion": format!("{GROUP}/v1"), "kind": "SelinuxProfile",
-        "metadata": {"name": "errorlogger", "labels": {"a": "b"}},
+        "metadata": {"name": "errorlogger", "labels": {"a": "b"}, "finalizers": ["example.org/mine"]},
         "spec": {"mode": "Permissive", "inherit": [{"name": "container"}], "allow": {"var_log_t": {"file": ["open"]}}},
     });
     assert_eq!(serde_json::from_str::<Value>(&said.stdout).unwrap(), export);

@@ -116,7 +116,7 @@ Examples:
 const MIGRATE_HELP: &str = "\
 Every object of security-profiles-operator.x-k8s.io becomes one of v1 that means the same, whichever release it was written for. \
 Documents that hold others, or that need no change, keep their text. In a document that changes, comments are lost. What only an \
-API server writes is left out: the status, uid, resourceVersion and the like. Profiles of 0.8 lose their namespace: \
+API server or an operator writes is left out: the status, uid, resourceVersion, finalizers and the like. Profiles of 0.8 lose their namespace: \
 they belong to the whole cluster since. If anything cannot be migrated, it is named and nothing is written.
 
 Examples:

@@ -101,15 +101,33 @@ fn converted(object: &Tree, kind: Kind) -> Result<Tree, String> {
     let mut tidy = in_order(object, without_additions(object, converted));
     tidy.remove(&["status"]);
     if let Some(metadata) = tidy.get_mut("metadata") {
-        metadata.remove(&OF_SERVER);
-        if let Some(annotations) = metadata.get_mut("annotations") {
-            annotations.remove(&[LAST_APPLIED]);
-            if *annotations == Tree::Object(Vec::new()) {
-                metadata.remove(&["annotations"]);
-            }
-        }
+        for_a_person(metadata);
     }
     Ok(tidy)
+}
+
+/// Leaves out of the metadata what nobody writes into a manifest.
+fn for_a_person(metadata: &mut Tree) {
+    metadata.remove(&OF_SERVER);
+    if let Some(annotations) = metadata.get_mut("annotations") {
+        annotations.remove(&[LAST_APPLIED]);
+    }
+    if let Some(Tree::List(finalizers)) = metadata.get_mut("finalizers") {
+        finalizers.retain(|finalizer| !matches!(finalizer, Tree::Text(text) if is_of_operator(text)));
+    }
+    let is_empty = |value: Option<&Tree>| matches!(value, Some(Tree::Object(fields)) if fields.is_empty());
+    if is_empty(metadata.get("annotations")) {
+        metadata.remove(&["annotations"]);
+    }
+    if metadata.get("finalizers") == Some(&Tree::List(Vec::new())) {
+        metadata.remove(&["finalizers"]);
+    }
+}
+
+/// Whether a finalizer is one that an operator puts on objects and takes off again, this one or the reference.
+fn is_of_operator(finalizer: &str) -> bool {
+    use spo_api::finalizers::{BOUND, IN_USE, RECORDING, UNMERGED, is_legacy};
+    [BOUND, IN_USE, RECORDING, UNMERGED].contains(&finalizer) || is_legacy(finalizer)
 }
 
 /// A field of earlier releases that means something and that no field of `v1` can say.
