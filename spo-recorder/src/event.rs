@@ -30,7 +30,7 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Loss {
-    /// Tasks that the kernel had no memory to mark: what they and their children did is unknown.
+    /// Tasks that the kernel could not mark, mostly for want of memory: what they and their children did is unknown.
     UnmarkedTasks,
     /// Calls whose number is beyond any table, and cannot be a call of this kernel.
     NumbersOutOfRange,
@@ -55,7 +55,7 @@ pub enum Loss {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::UnmarkedTasks => "tasks could not be followed: the kernel had no memory to mark them",
+            Self::UnmarkedTasks => "tasks could not be followed: the kernel could not mark them",
             Self::NumbersOutOfRange => "calls had a number that no table knows",
             Self::ForeignAbiCalls => "calls were made by an ABI that has no table here",
             Self::StillRunning => "tasks were still running when the recording ended",

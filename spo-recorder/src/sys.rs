@@ -5,6 +5,7 @@
 //! is marked by pidfd. `aya-obj` still reads and relocates the object. What is left is a handful of commands, each a function here.
 #![allow(unsafe_code, reason = "system calls and shared memory; each block says why it is sound")]
 
+pub(crate) mod barrier;
 pub(crate) mod bpf;
 pub(crate) mod map;
 pub(crate) mod ring;

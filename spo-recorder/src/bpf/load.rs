@@ -13,6 +13,7 @@ use super::error::{RecordError, StartError};
 use super::layout::{self, Layout};
 use super::request::{Request, Select};
 use super::wire::{Executable, Name, Place, Slot};
+use crate::sys::barrier::Barrier;
 use crate::sys::bpf::{self, MapSpec, ProgramSpec};
 use crate::sys::map::Map;
 use crate::sys::ring::RingMemory;
@@ -105,6 +106,7 @@ pub(super) struct Loaded {
     pub(super) expected: Option<Map<Name, u32>>,
     pub(super) free: Option<OwnedFd>,
     pub(super) ring: RingMemory,
+    pub(super) barrier: Barrier,
     programs: Vec<(Program, OwnedFd)>,
 }
 
@@ -137,6 +139,7 @@ impl Loaded {
             expected: if select == Select::Containers { Some(made.typed("EXPECTED")?) } else { None },
             free: if select == Select::Containers { Some(made.take("FREE")?.1) } else { None },
             ring: made.ring("EVENTS")?,
+            barrier: Barrier::new().map_err(|source| map_refused("barrier", source))?,
             programs: loaded,
         })
     }
@@ -304,10 +307,14 @@ fn make_map(name: &str, definition: &Definition, types: &OwnedFd) -> Result<Owne
         types,
         inner: None,
     };
-    bpf::create_map(&spec).map_err(|source| match source.raw_os_error() {
+    bpf::create_map(&spec).map_err(|source| map_refused(name, source))
+}
+
+fn map_refused(name: &str, source: io::Error) -> StartError {
+    match source.raw_os_error() {
         Some(libc::EPERM) => StartError::NoPermission(source),
         _ => StartError::MapRefused { map: name.to_owned(), source },
-    })
+    }
 }
 
 /// Makes the map of the settings, fills it and freezes it.

@@ -18,7 +18,6 @@ use super::wire::{Name, Place, STAT_NO_SLOT, STAT_REFUSED, STAT_RING_FULL, STAT_
 use super::{Notice, Request, SlotId, cgroup};
 use crate::event::{Event, Loss};
 use crate::observe::{Losses, Observation};
-use crate::sys::bpf::wait_for_programs;
 use crate::sys::{self, wire::zeroed};
 
 mod begin;
@@ -163,7 +162,7 @@ impl Recorder {
         self.loaded.slots.set(&place.slot, &empty).map_err(map("empty a slot"))?;
         if may_be_written {
             // A program that looked at the generation just before may write just after.
-            wait_for_programs().map_err(map("wait for programs"))?;
+            self.loaded.barrier.wait().map_err(map("wait for programs"))?;
             self.loaded.slots.set(&place.slot, &empty).map_err(map("empty a slot"))?;
         }
         match &self.loaded.free {

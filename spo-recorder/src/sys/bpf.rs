@@ -4,7 +4,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use aya_obj::generated::{bpf_cmd, bpf_insn, bpf_prog_info};
 
@@ -143,27 +143,6 @@ pub(crate) fn any_key(map: BorrowedFd<'_>, key: &mut [u8]) -> io::Result<bool> {
     element.key = 0;
     // SAFETY: as above; without a key to begin from the kernel writes its first one to where the value would be.
     found(unsafe { bpf(bpf_cmd::BPF_MAP_GET_NEXT_KEY, &mut element) })
-}
-
-/// Waits until every program that runs just now has come to its end, so that none acts any more on what it read before.
-///
-/// Only of one thing does the kernel promise that: changing a map of maps. So this makes one.
-pub(crate) fn wait_for_programs() -> io::Result<()> {
-    const ARRAY: u32 = 2;
-    const ARRAY_OF_MAPS: u32 = 12;
-    let spec = MapSpec {
-        kind: ARRAY,
-        key_size: 4,
-        value_size: 4,
-        max_entries: 1,
-        flags: 0,
-        name: "inner",
-        types: None,
-        inner: None,
-    };
-    let inner = create_map(&spec)?;
-    let outer = create_map(&MapSpec { kind: ARRAY_OF_MAPS, name: "outer", inner: Some(inner.as_fd()), ..spec })?;
-    update(outer.as_fd(), &0_u32.to_ne_bytes(), &inner.as_raw_fd().to_ne_bytes(), 0)
 }
 
 fn found(result: io::Result<i64>) -> io::Result<bool> {

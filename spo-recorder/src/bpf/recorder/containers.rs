@@ -8,7 +8,6 @@ use crate::bpf::request::Select;
 use crate::bpf::slots::Chosen;
 use crate::bpf::wire::{NOWHERE, Name, Place};
 use crate::bpf::{Notice, RecordError, cgroup, decode};
-use crate::sys::bpf::wait_for_programs;
 use crate::sys::map::Map;
 
 impl Recorder {
@@ -24,8 +23,9 @@ impl Recorder {
         let is_new = self.expected.insert(name.to_owned());
         let found = self.expect(name, &key);
         if found.is_err() && is_new {
+            let pod = self.pod(name).ok().flatten();
             // What cannot be undone is not worse than what is told.
-            let _ = self.forget(name, &key, None);
+            let _ = self.forget(name, &key, pod.map(|(_, id)| id));
         }
         self.waiting.extend(found?);
         Ok(())
@@ -67,8 +67,9 @@ impl Recorder {
     fn forget(&mut self, name: &str, key: &Name, cgroup: Option<u64>) -> Result<(), RecordError> {
         self.expected.remove(name);
         self.expected_pods()?.remove(key).map_err(map("forget a pod"))?;
-        if let Some(cgroup) = cgroup {
-            self.forget_cgroup(cgroup)?;
+        match cgroup {
+            Some(cgroup) => self.forget_cgroup(cgroup)?,
+            None => self.loaded.barrier.wait().map_err(map("wait for programs"))?,
         }
         // Among what was told there may be a container, and then this is not the time to rest.
         self.drain()?;
@@ -78,7 +79,7 @@ impl Recorder {
     /// Gives the containers of a pod no slots any more. Those that have one by now were told of.
     fn forget_cgroup(&self, pod: u64) -> Result<(), RecordError> {
         self.loaded.selected.remove(&pod).map_err(map("forget a pod"))?;
-        wait_for_programs().map_err(map("wait for programs"))
+        self.loaded.barrier.wait().map_err(map("wait for programs"))
     }
 
     /// The cgroup of a pod, if it is there: its directory and its id.
