@@ -103,12 +103,13 @@ async fn c8_what_is_written_in_the_old_version_is_stored_and_read_in_v1() {
     }
 }
 
-/// Conversion leaves out what is empty, as that of the reference does: who applies it through an old version writes it anew.
+/// Conversion leaves out what is empty, as that of the reference does: who applies it through an old version writes it anew. The
+/// index of an argument is required, 0 too.
 fn without_empty(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let kept = fields.into_iter().map(|(key, value)| (key, without_empty(value)));
-            kept.filter(|(_, value)| !is_empty(value)).collect()
+            kept.filter(|(key, value)| key == "index" || !is_empty(value)).collect()
         }
         Value::Array(items) => items.into_iter().map(without_empty).collect(),
         other => other,
