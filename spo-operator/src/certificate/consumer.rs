@@ -117,13 +117,13 @@ impl Consumer {
     /// is kept up to date; a bundle with a certificate that is not in `ours` is somebody else's.
     pub(super) fn patch(&self, bundle: &[Certificate], ours: &[Certificate], namespace: &str) -> Option<Value> {
         let fed = |call: &Call| self.asks.is_some() && !call.bundle.iter().all(|one| ours.contains(one));
-        let changes = self.calls.iter().filter_map(|call| {
+        let mut changes = self.calls.iter().filter_map(|call| {
             let bundle = Some(bundle).filter(|bundle| !bundle.is_empty() && !fed(call));
             Some((call, call.change(bundle, namespace)?))
         });
         let mut patch = match self.id.kind {
             Kind::Definition => {
-                changes.last().map(|(_, change)| json!({"spec": {"conversion": {"webhook": change}}}))?
+                changes.next_back().map(|(_, change)| json!({"spec": {"conversion": {"webhook": change}}}))?
             }
             Kind::Mutating | Kind::Validating => {
                 let webhooks: Vec<Value> = changes.map(|(call, change)| call.named(change)).collect();

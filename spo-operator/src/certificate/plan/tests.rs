@@ -125,7 +125,7 @@ fn carry_out(seen: &mut Observed, action: Action) {
         }
         Action::Forget { bundle } => {
             let old = of(seen);
-            let certificate = Certificate::pem(&[old.certificate.clone()]);
+            let certificate = Certificate::pem(std::slice::from_ref(&old.certificate));
             let text = Certificate::pem(&bundle);
             seen.authority = Some(Authority::parse(certificate.as_bytes(), old.key.as_bytes(), text.as_bytes()));
         }
