@@ -73,7 +73,7 @@ pub(crate) struct Webhook {
     #[command(flatten)]
     pub(crate) https: Https,
     /// Only answer `/convert`, which needs no API server.
-    #[arg(long, requires = "cert_dir", conflicts_with = "kubeconfig")]
+    #[arg(long, requires = "cert_dir")]
     pub(crate) convert_only: bool,
     /// The file that says how to reach the API server, for running outside a pod. In a pod, the service account serves.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]

@@ -49,3 +49,14 @@ fn without_a_certificate_converting_alone_says_which_flag_is_missing() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("--cert-dir"), "{text}");
 }
+
+#[test]
+fn converting_alone_does_not_mind_a_kubeconfig_in_the_environment() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spo-operator"));
+    command.args(["webhook", "--convert-only", "--cert-dir", "/nowhere/at/all", "--health-port", "0"]);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let output = command.args(["--port", &port]).env("KUBECONFIG", "/nowhere/kubeconfig").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("/nowhere/at/all") && !text.contains("kubeconfig"), "{text}");
+}

@@ -107,7 +107,7 @@ impl Keeper {
                 continue;
             }
             let again = self.round().await;
-            not_before = Instant::now() + self.pause();
+            not_before = Instant::now() + pause(self.busy);
             due = not_before.max(Instant::now() + again);
         }
     }
@@ -151,13 +151,6 @@ impl Keeper {
             }
         }
         Duration::ZERO
-    }
-
-    fn pause(&self) -> Duration {
-        match self.busy {
-            0 => Duration::ZERO,
-            busy => PAUSE_MIN.saturating_mul(1 << busy.min(16)).min(PAUSE_MAX),
-        }
     }
 
     /// For how long every consumer has trusted the authority, as this process has seen it.
@@ -250,6 +243,14 @@ impl Keeper {
     }
 }
 
+/// After so many rounds in which something was written.
+fn pause(busy: u32) -> Duration {
+    match busy {
+        0 => Duration::ZERO,
+        busy => PAUSE_MIN.saturating_mul(1 << busy.min(16)).min(PAUSE_MAX),
+    }
+}
+
 /// Another process was faster, or the object is gone: the watch tells, and what is left is planned then.
 fn report(action: &Action, error: &KeepError) {
     let what = match action {
@@ -264,5 +265,18 @@ fn report(action: &Action, error: &KeepError) {
             tracing::debug!(what, error = error as &dyn std::error::Error, "somebody else wrote meanwhile");
         }
         _ => tracing::warn!(what, error = error as &dyn std::error::Error, "cannot keep certificates, trying again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_write_is_followed_up_at_once_and_a_hundredth_after_a_minute() {
+        assert_eq!(pause(0), Duration::ZERO);
+        assert_eq!(pause(1), Duration::from_millis(100));
+        assert!(pause(5) < Duration::from_secs(2), "a new authority takes some rounds");
+        assert_eq!(pause(100), PAUSE_MAX);
     }
 }

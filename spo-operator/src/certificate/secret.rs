@@ -122,3 +122,53 @@ fn written(name: &str, old: Option<&Secret>, certificate: &str, key: &str, bundl
     ]));
     secret
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn secret(metadata: Value, certificate: &str) -> Secret {
+        let bytes = ByteString(certificate.as_bytes().to_vec());
+        serde_json::from_value(json!({"metadata": metadata, "data": {"tls.crt": bytes, "tls.key": bytes}})).unwrap()
+    }
+
+    #[rstest]
+    #[case::ours(json!({"labels": {"app.kubernetes.io/managed-by": "spo-operator"}}), Origin::Ours)]
+    #[case::by_hand(json!({}), Origin::Another)]
+    #[case::of_another_program(json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}), Origin::Another)]
+    #[case::cert_manager(json!({"annotations": {"cert-manager.io/certificate-name": "webhook-cert"}}), Origin::CertManager)]
+    #[case::taken_over_by_cert_manager(
+        json!({
+            "labels": {"app.kubernetes.io/managed-by": "spo-operator"},
+            "annotations": {"cert-manager.io/certificate-name": "webhook-cert"},
+        }),
+        Origin::CertManager
+    )]
+    #[case::openshift(
+        json!({"annotations": {"service.beta.openshift.io/originating-service-name": "webhook-service"}}),
+        Origin::ServiceCa
+    )]
+    fn who_keeps_a_secret_is_told_by_its_marks(#[case] metadata: Value, #[case] expected: Origin) {
+        assert_eq!(serving(&secret(metadata, "certificate")).origin, expected);
+    }
+
+    #[test]
+    fn a_secret_that_was_made_to_be_filled_is_ours_unless_somebody_is_about_to_fill_it() {
+        assert_eq!(serving(&secret(json!({}), "")).origin, Origin::Ours);
+        let waiting = json!({"annotations": {"cert-manager.io/certificate-name": "webhook-cert"}});
+        assert_eq!(serving(&secret(waiting, "")).origin, Origin::CertManager);
+    }
+
+    #[test]
+    fn what_else_there_is_in_a_secret_stays_when_it_is_written() {
+        let old = secret(json!({"name": SERVING, "resourceVersion": "4", "labels": {"team": "a"}}), "");
+        let issued = Issued { certificate: "c".to_owned(), key: "k".to_owned() };
+        let new = with_serving(Some(&old), &issued, &[]);
+        assert_eq!((new.resource_version().as_deref(), new.labels()["team"].as_str()), (Some("4"), "a"));
+        assert_eq!(new.type_, old.type_, "the type of a Secret cannot be changed");
+        assert_eq!(serving(&new).origin, Origin::Ours);
+    }
+}

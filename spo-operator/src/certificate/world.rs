@@ -229,3 +229,74 @@ fn converted<K>(event: Event<K>, object: impl Fn(K) -> Object) -> Event<Object> 
         Event::Delete(gone) => Event::Delete(object(gone)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn secret(name: &str) -> Object {
+        Object::Secret(Box::new(serde_json::from_value(json!({"metadata": {"name": name}})).unwrap()))
+    }
+
+    fn configuration(name: &str) -> Object {
+        of_mutating(serde_json::from_value(json!({"metadata": {"name": name}})).unwrap())
+    }
+
+    fn shown(world: &mut World, source: Source, objects: impl IntoIterator<Item = Object>) {
+        world.take(source, Event::Init);
+        objects.into_iter().for_each(|object| world.take(source, Event::InitApply(object)));
+        world.take(source, Event::InitDone);
+    }
+
+    #[test]
+    fn nothing_is_decided_before_both_secrets_were_looked_for() {
+        let mut world = World::default();
+        shown(&mut world, Source::Serving, [secret(secret::SERVING)]);
+        assert!(!world.knows_secrets());
+        shown(&mut world, Source::Authority, []);
+        assert!(world.knows_secrets());
+    }
+
+    #[test]
+    fn trust_counts_only_when_every_consumer_is_known() {
+        let mut world = World::default();
+        let time = Some(Duration::from_secs(9));
+        for source in SOURCES {
+            assert_eq!(world.observe(time).trusted_for, None);
+            shown(&mut world, source, []);
+        }
+        assert_eq!(world.observe(time).trusted_for, time);
+    }
+
+    #[test]
+    fn what_a_watch_does_not_show_again_is_gone_and_what_other_watches_show_stays() {
+        let mut world = World::default();
+        shown(&mut world, Source::Serving, [secret(secret::SERVING)]);
+        for (index, name) in MUTATING.into_iter().enumerate() {
+            shown(&mut world, Source::Mutating(index), [configuration(name)]);
+        }
+        shown(&mut world, Source::Mutating(0), []);
+        shown(&mut world, Source::Serving, []);
+        let names: Vec<_> = world.consumers.keys().map(|id| id.name.as_str()).collect();
+        assert_eq!(names, [MUTATING[1]]);
+        assert!(world.serving.is_none());
+        world.take(Source::Mutating(1), Event::Delete(configuration(MUTATING[1])));
+        assert!(world.consumers.is_empty());
+    }
+
+    #[test]
+    fn a_kind_that_is_not_converted_by_a_webhook_is_no_consumer() {
+        let definition = |conversion| {
+            let spec = json!({"group": GROUP, "names": {"kind": "A", "plural": "as"}, "conversion": conversion});
+            serde_json::from_value(json!({"metadata": {"name": "as"}, "spec": spec})).unwrap()
+        };
+        for conversion in [json!(null), json!({"strategy": "None"})] {
+            assert!(matches!(of_definition(definition(conversion)), Object::Consumer(_, None)));
+        }
+        let webhook = json!({"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://localhost/convert"}});
+        let called = definition(json!({"strategy": "Webhook", "webhook": webhook}));
+        assert!(matches!(of_definition(called), Object::Consumer(_, Some(_))));
+    }
+}

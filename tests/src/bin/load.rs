@@ -3,6 +3,7 @@
 //! - `prepare` makes what the operator needs: the kinds, its namespace, a node.
 //! - `create COUNT` makes profiles, all at once, and waits until each is Installed; `plain COUNT` makes as many profiles and the five
 //!   writes that a profile takes, as a plain client would, and waits for nobody. Both print the seconds that took.
+//! - `front COUNT` makes as many recordings and bindings, which webhooks have to know.
 //! - `requests` prints how many requests the API server has served, by verb and resource.
 //! - `clear` takes all of it away.
 #![forbid(unsafe_code)]
@@ -15,15 +16,18 @@ use anyhow::{Context, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Config, ResourceExt as _};
 use serde_json::{Value, json};
+use spo_api::binding::v1::ProfileBinding;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
+use spo_api::recording::v1::ProfileRecording;
 use spo_api::seccomp::v1::SeccompProfile;
-use spo_api::{GROUP, ProfileState};
-use spo_tests::manifest;
+use spo_api::{GROUP, Kind, ProfileState};
+use spo_tests::{manifest, wait};
 
 /// How many requests a plain client has under way.
 const CONCURRENT: usize = 16;
@@ -35,7 +39,7 @@ const NODE: &str = "node1";
 async fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let (Some(file), Some(command)) = (words.next(), words.next()) else {
-        bail!("usage: load KUBECONFIG prepare|create COUNT|plain COUNT|requests|clear");
+        bail!("usage: load KUBECONFIG prepare|create COUNT|plain COUNT|front COUNT|requests|clear");
     };
     let count = words.next().map(|count| count.parse()).transpose().context("COUNT is no number")?.unwrap_or(0);
     let client = client(&file).await?;
@@ -43,6 +47,7 @@ async fn main() -> Result<()> {
         "prepare" => prepare(&client).await.map(|()| Value::Null)?,
         "create" => json!(create(&client, count).await?),
         "plain" => json!(plain(&client, count).await?),
+        "front" => front(&client, count).await.map(|()| Value::Null)?,
         "requests" => json!(requests(&client).await?),
         "clear" => clear(&client).await.map(|()| Value::Null)?,
         other => bail!("{other:?} is no command"),
@@ -57,9 +62,7 @@ async fn client(file: &str) -> Result<Client> {
 }
 
 async fn prepare(client: &Client) -> Result<()> {
-    for kind in ["seccompprofiles", "securityprofilenodestatuses"] {
-        manifest::apply(client, &manifest::text(&format!("deploy/crds/{kind}.yaml"))?).await?;
-    }
+    manifest::apply_objects(client, &manifest::definitions()?).await?;
     let ours = PatchParams::apply("load").force();
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace =
@@ -70,12 +73,9 @@ async fn prepare(client: &Client) -> Result<()> {
         .patch(NODE, &ours, &Patch::Apply(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})))
         .await?;
     // A kind is served a moment after it was made.
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let (profiles, statuses) =
-        (Api::<SeccompProfile>::all(client.clone()), Api::<SecurityProfileNodeStatus>::all(client.clone()));
-    while profiles.list(&ListParams::default()).await.is_err() || statuses.list(&ListParams::default()).await.is_err() {
-        anyhow::ensure!(Instant::now() < deadline, "the kinds are not served after 30 seconds");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for kind in Kind::ALL {
+        wait::until(&definitions, &kind.crd_name(), "to be served", manifest::is_served).await;
     }
     Ok(())
 }
@@ -165,6 +165,36 @@ async fn one(client: &Client, number: usize) -> Result<()> {
     profiles.patch(&name, &change, &Patch::Merge(json!({"metadata": {"labels": {"a": "1"}}}))).await?;
     profiles.patch_status(&name, &change, &Patch::Merge(&status)).await?;
     Ok(())
+}
+
+/// Recordings and bindings of usual size, half of the number each.
+async fn front(client: &Client, count: usize) -> Result<()> {
+    let (bindings, recordings): (Api<ProfileBinding>, Api<ProfileRecording>) =
+        (Api::namespaced(client.clone(), "default"), Api::namespaced(client.clone(), "default"));
+    stream::iter(0..count)
+        .map(Ok)
+        .try_for_each_concurrent(CONCURRENT, async |number| {
+            let metadata =
+                json!({"name": format!("bench-{number:05}"), "labels": {"app.kubernetes.io/part-of": "bench"}});
+            if number % 2 == 0 {
+                let spec = json!({"profileRef": {"kind": "SeccompProfile", "name": format!("bench-{number:05}")},
+                    "image": format!("registry.example/team/service-{number:05}:v1.2.3")});
+                let binding = object("ProfileBinding", &metadata, &spec)?;
+                bindings.create(&PostParams::default(), &binding).await.map(drop)
+            } else {
+                let spec = json!({"kind": "SeccompProfile", "recorder": "Bpf", "mergeStrategy": "Containers",
+                    "podSelector": {"matchLabels": {"app.kubernetes.io/name": format!("service-{number:05}")}}});
+                let recording = object("ProfileRecording", &metadata, &spec)?;
+                recordings.create(&PostParams::default(), &recording).await.map(drop)
+            }
+            .context("cannot create a binding or a recording")
+        })
+        .await
+}
+
+fn object<K: serde::de::DeserializeOwned>(kind: &str, metadata: &Value, spec: &Value) -> Result<K> {
+    let object = json!({"apiVersion": format!("{GROUP}/v1"), "kind": kind, "metadata": metadata, "spec": spec});
+    serde_json::from_value(object).with_context(|| format!("no {kind}"))
 }
 
 /// `VERB resource` or `VERB resource/subresource`, and how often it was served.

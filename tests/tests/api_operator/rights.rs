@@ -47,3 +47,21 @@ async fn the_manager_may_not_speak_for_nodes_nor_delete_profiles() {
     refused(profiles.delete("rights", &DeleteParams::default()).await, "deleting a profile");
     secrets_and_pods_are_refused(&client).await;
 }
+
+#[tokio::test]
+async fn the_webhook_server_may_read_two_secrets_and_change_no_profile() {
+    let Some(server) = Server::take().await else { return };
+    server.profile("rights").await;
+    let client = server.client_of("spo-webhook").await;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    refused(secrets.list(&ListParams::default()).await, "reading the other secrets of its namespace");
+    for name in ["webhook-ca", "webhook-server-cert"] {
+        let one = ListParams::default().fields(&format!("metadata.name={name}"));
+        secrets.list(&one).await.unwrap();
+        refused(secrets.delete(name, &DeleteParams::default()).await, "deleting a secret");
+    }
+    let profiles: Api<SeccompProfile> = Api::all(client.clone());
+    let label = Patch::Merge(json!({"metadata": {"labels": {"a": "b"}}}));
+    refused(profiles.patch("rights", &PatchParams::default(), &label).await, "labelling a profile");
+    secrets_and_pods_are_refused(&client).await;
+}

@@ -1,4 +1,5 @@
-//! What the daemon, the manager and the webhook server have in memory: with nothing to do, and with a thousand profiles.
+//! What the daemon, the manager and the webhook server have in memory: with nothing to do, with what
+//! webhooks have to know, and with a thousand profiles.
 
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use super::measure::mib;
 use super::operator::{Memory, Process, Stage};
 
 const PROFILES: &str = "1000";
+/// Recordings and bindings, half of the number each.
+const FRONT: &str = "3000";
 /// So long after the last event, what is in memory is what stays: allocator and connections have given back what they do not need.
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -21,6 +24,12 @@ pub(crate) fn run() -> Result<Vec<Figure>> {
     for (name, process, reference, bar) in processes.into_iter().chain([("webhook", &webhook, 72.0, 15.0)]) {
         figures.extend(idle(name, process.memory()?, reference, bar));
     }
+    stage.load(&["front", FRONT])?;
+    std::thread::sleep(SETTLE);
+    let known = webhook.memory()?;
+    figures.push(
+        Figure::new("memory", "webhook, 3,000 recordings and bindings, RSS", mib(known.rss_bytes), "MiB").at_most(40.0),
+    );
     stage.load(&["create", PROFILES])?;
     std::thread::sleep(SETTLE);
     for (name, process, ..) in processes {
