@@ -141,6 +141,10 @@ where
                         tracing::info!(%what, "the API server knows no streaming lists, asking for pages");
                         (events, streaming) = (start(&api, config.clone()), false);
                     }
+                    // So an API server ends the watches of a kind whose definition was changed; its objects are shown anew.
+                    Err(watcher::Error::WatchError(status)) if status.code == 410 => {
+                        tracing::debug!(%what, "the watch begins anew");
+                    }
                     Err(error) => {
                         tracing::warn!(%what, error = &error as &dyn std::error::Error, "watch interrupted, trying again");
                         tokio::time::sleep(pause).await;

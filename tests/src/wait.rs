@@ -52,9 +52,17 @@ where
 /// # Panics
 /// After [`PATIENCE`].
 pub async fn until_seen<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    until_seen_by(what, async || look()).await
+}
+
+/// The same where looking takes a request.
+///
+/// # Panics
+/// After [`PATIENCE`].
+pub async fn until_seen_by<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(seen) = look() {
+        if let Some(seen) = look().await {
             return seen;
         }
         assert!(Instant::now() < deadline, "looked in vain for {what}");

@@ -110,7 +110,10 @@ impl Server {
             config["clusters"][0]["cluster"]["server"] = format!("https://127.0.0.1:{port}").into();
         }
         let path = self.dir().join(format!("{account}.kubeconfig"));
-        std::fs::write(&path, config.to_string()).unwrap();
+        // Renamed into place: a program that was started a moment ago may be reading it.
+        let new = path.with_extension("new");
+        std::fs::write(&new, config.to_string()).unwrap();
+        std::fs::rename(new, &path).unwrap();
         path
     }
 

@@ -4,9 +4,10 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use spo_api::GROUP;
+use spo_api::raw_selinux::v1::RawSelinuxProfile;
 use spo_tests::api::server::NAMESPACE;
 use spo_tests::{manifest, wait};
 
@@ -38,16 +39,16 @@ async fn objects_are_converted_as_soon_as_a_server_is_there() {
         "spec": {"defaultAction": "SCMP_ACT_LOG"},
     });
     let profile = serde_json::from_value(profile).unwrap();
-    stage.old.create(&kube::api::PostParams::default(), &profile).await.unwrap();
+    stage.old.create(&PostParams::default(), &profile).await.unwrap();
     let profiles: Api<spo_api::seccomp::v1::SeccompProfile> = Api::all(stage.client.clone());
     let stored = profiles.get("old").await.unwrap();
     assert_eq!(serde_json::to_value(&stored.spec).unwrap()["defaultAction"], "SCMP_ACT_LOG");
 }
 
 #[tokio::test]
-async fn webhook_configurations_trust_the_authority_as_soon_as_they_are_there() {
+async fn w_op_26_the_static_configurations_lead_to_a_server_that_they_trust() {
     let Some(stage) = Stage::take().await else { return };
-    let _webhook = Webhook::start(&stage);
+    let _webhook = Webhook::reached(&stage).await;
     let authority = stage.all_trust().await;
     manifest::apply(&stage.client, &manifest::text("deploy/manifests/webhooks.yaml").unwrap()).await.unwrap();
     let api: Api<MutatingWebhookConfiguration> = Api::all(stage.client.clone());
@@ -58,10 +59,23 @@ async fn webhook_configurations_trust_the_authority_as_soon_as_they_are_there() 
         })
     };
     wait::until(&api, "spo-mutating-webhook-configuration", "to trust the authority", trusts).await;
+    let message = wait::until_seen_by("a policy to be refused", async || refusal(&stage).await).await;
+    assert!(message.contains("spec.policy"), "{message}");
     api.delete("spo-mutating-webhook-configuration", &DeleteParams::default()).await.unwrap();
     let api: Api<k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration> =
         Api::all(stage.client.clone());
     api.delete("spo-validating-webhook-configuration", &DeleteParams::default()).await.unwrap();
+}
+
+/// What the webhook says of a policy that leaves its block; nothing while it is not reached, which is another refusal.
+async fn refusal(stage: &Stage) -> Option<String> {
+    let profiles: Api<RawSelinuxProfile> = Api::all(stage.client.clone());
+    let spec = json!({"policy": "(allow process self (file (read)))))"});
+    let profile = serde_json::from_value(json!({"metadata": {"name": "bad"}, "spec": spec})).unwrap();
+    match profiles.create(&PostParams { dry_run: true, ..PostParams::default() }, &profile).await {
+        Err(kube::Error::Api(status)) if status.code == 422 => Some(status.message),
+        _ => None,
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 use spo_api::GROUP;
@@ -19,7 +20,7 @@ pub(crate) struct Load {
     api: Api<DynamicObject>,
     stop: Arc<AtomicBool>,
     writing: JoinHandle<Vec<kube::Result<()>>>,
-    watching: JoinHandle<kube::Result<()>>,
+    watching: JoinHandle<watcher::Result<()>>,
 }
 
 impl Load {
@@ -30,9 +31,9 @@ impl Load {
             "metadata": {"name": PROFILE},
             "spec": {"defaultAction": "SCMP_ACT_ALLOW"},
         });
-        let made = api.create(&PostParams::default(), &serde_json::from_value(profile).unwrap()).await.unwrap();
+        api.create(&PostParams::default(), &serde_json::from_value(profile).unwrap()).await.unwrap();
         let stop = Arc::new(AtomicBool::new(false));
-        let (writer, watcher) = (api.clone(), api.clone());
+        let (writer, watched) = (api.clone(), api.clone());
         let stopped = stop.clone();
         let writing = tokio::spawn(async move {
             let mut outcomes = Vec::new();
@@ -41,8 +42,7 @@ impl Load {
             }
             outcomes
         });
-        let since = made.resource_version().unwrap();
-        let watching = tokio::spawn(async move { watch(&watcher, since).await });
+        let watching = tokio::spawn(async move { watch(&watched).await });
         Self { api: api.clone(), stop, writing, watching }
     }
 
@@ -63,18 +63,17 @@ async fn write(api: &Api<DynamicObject>, text: &str) -> kube::Result<()> {
     api.patch(PROFILE, &PatchParams::default(), &patch).await.map(drop)
 }
 
-/// Watches until the last write is seen.
-async fn watch(api: &Api<DynamicObject>, since: String) -> kube::Result<()> {
-    let params = WatchParams::default().fields(&format!("metadata.name={PROFILE}"));
-    let mut events = api.watch(&params, &since).await?.boxed();
+/// Watches until the last write is seen. Whenever a definition changes, API servers end the watches of its kind: like any client,
+/// this one then begins anew; what it does not expect is a failed conversion.
+async fn watch(api: &Api<DynamicObject>) -> watcher::Result<()> {
+    let config = watcher::Config::default().fields(&format!("metadata.name={PROFILE}"));
+    let mut events = watcher(api.clone(), config).touched_objects().boxed();
     while let Some(event) = events.next().await {
-        match event? {
-            WatchEvent::Modified(object) if object.annotations().get("writes").is_some_and(|text| text == END) => {
-                return Ok(());
-            }
-            WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
-            _ => {}
+        match event {
+            Ok(object) if object.annotations().get("writes").is_some_and(|text| text == END) => break,
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => {}
+            outcome => drop(outcome?),
         }
     }
-    panic!("the watch ended before the last write")
+    Ok(())
 }
