@@ -15,7 +15,7 @@ use crate::run::Run;
 /// The review of the reference's figures.
 const LARGE: [usize; 2] = [1500, 10_000];
 /// Nearly 64 MiB.
-const LARGEST: [usize; 2] = [6600, 10_000];
+const LARGEST: [usize; 2] = [6400, 10_000];
 const ROUNDS: usize = 10;
 /// Reviews of one object.
 const SMALL_ROUNDS: usize = 2000;
