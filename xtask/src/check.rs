@@ -56,7 +56,8 @@ const STEPS: &[Step] = &[
 ];
 
 /// What is built by itself: each library, as it is published, and the node without its command line.
-const ALONE: [&[&str]; 4] = [&["spo-api"], &["spo-lsm"], &["spo-recorder"], &["spo-node", "--no-default-features"]];
+const ALONE: [&[&str]; 5] =
+    [&["spo-api"], &["spo-convert"], &["spo-lsm"], &["spo-recorder"], &["spo-node", "--no-default-features"]];
 
 /// Packages of their own beside the workspace.
 const OUTSIDE: [&str; 1] = ["spo-recorder/ebpf"];
