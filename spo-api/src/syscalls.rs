@@ -116,9 +116,12 @@ impl Abi {
     }
 
     /// The ABI of a call, from what the kernel reports with it.
+    ///
+    /// On x86_64 the numbers from [`X32_BIT`] on are those of x32, but for the last: -1 is what a tracer puts in the place of a
+    /// call that it wants skipped.
     pub const fn from_audit(audit_arch: u32, number: u32) -> Option<Self> {
         match audit_arch {
-            audit::X86_64 if number & X32_BIT != 0 => Some(Self::X32),
+            audit::X86_64 if number >= X32_BIT && number != u32::MAX => Some(Self::X32),
             audit::X86_64 => Some(Self::X86_64),
             audit::I386 => Some(Self::X86),
             audit::AARCH64 => Some(Self::Aarch64),
@@ -238,6 +241,9 @@ mod tests {
         assert_eq!((Abi::X86_64.audit_arch(), Abi::X86.audit_arch()), (0xc000_003e, 0x4000_0003));
         assert_eq!(Abi::Aarch64.audit_arch(), 0xc000_00b7);
         assert_eq!(Abi::from_audit(0x4000_0028, 1), None);
+        let of_number = |number| Abi::from_audit(0xc000_003e, number);
+        assert_eq!((of_number(X32_BIT - 1), of_number(1 << 31)), (Some(Abi::X86_64), Some(Abi::X32)));
+        assert_eq!((of_number(u32::MAX - 1), of_number(u32::MAX)), (Some(Abi::X32), Some(Abi::X86_64)));
         assert_eq!(Abi::from_arch(Arch::Native, Abi::Aarch64), Some(Abi::Aarch64));
         assert_eq!(Abi::from_arch(Arch::Arm, Abi::Aarch64), None);
     }

@@ -147,8 +147,8 @@ fn jumps_longer_than_a_comparison_reaches_arrive() {
 fn every_number_meets_what_the_evaluator_says() {
     let names: Vec<&str> = Abi::X86_64.calls().step_by(3).map(|(_, name)| name).collect();
     let profile = common::allowing(&names);
-    for nr in (0..1000).chain([X32_BIT - 1, X32_BIT, u32::MAX]) {
-        let abi = if nr & X32_BIT == 0 { Abi::X86_64 } else { Abi::X32 };
+    for nr in (0..1000).chain([X32_BIT - 1, X32_BIT, 1 << 31, u32::MAX - 1, u32::MAX]) {
+        let abi = Abi::from_audit(Abi::X86_64.audit_arch(), nr).unwrap();
         verdict(&profile, &Call { abi, nr, args: [0; 6] });
     }
 }

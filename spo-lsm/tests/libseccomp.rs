@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use spo_api::seccomp::Arch;
-use spo_api::syscalls::Abi;
+use spo_api::syscalls::{Abi, X32_BIT};
 use spo_lsm::seccomp::{Call, Condition, Effect, Entry, Instruction, Profile, Test, compile, evaluate, parse_oci};
 
 mod common;
@@ -274,6 +274,21 @@ fn evaluator_and_filter_agree_on_any_profile() {
 }
 
 #[test]
+fn numbers_that_no_abi_has_meet_what_libseccomp_answers() {
+    let document = |architectures: &[&str]| json!({"defaultAction": "SCMP_ACT_ERRNO", "architectures": architectures, "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]});
+    for architectures in [&[] as &[&str], &["SCMP_ARCH_X32"], &["SCMP_ARCH_X86", "SCMP_ARCH_X32"]] {
+        let profile = common::oci(&document(architectures));
+        let (ours, theirs) = (compile(&profile, Abi::X86_64).unwrap(), oracle(&profile).unwrap());
+        for nr in [999, X32_BIT - 1, X32_BIT + 999, (1 << 31) - 1, 1 << 31, 3 << 30, u32::MAX - 1, u32::MAX] {
+            for arch in [Abi::X86_64, Abi::X86].map(Abi::audit_arch) {
+                let answer = |program: &[Instruction]| common::run_raw(program, arch, nr, &[0; 6]);
+                assert_eq!(answer(ours.instructions()), answer(&theirs), "{nr:#x} of {arch:#x} with {architectures:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_long_allow_list_takes_a_fraction_of_the_steps() {
     for every in [2, 3, 7] {
         let names: Vec<&str> = Abi::X86_64.calls().take(335).step_by(every).map(|(_, name)| name).collect();
@@ -314,7 +329,7 @@ fn every_call_that_libseccomp_knows_is_in_our_tables() {
     let tables = [
         (ScmpArch::X8664, Abi::X86_64, 0),
         (ScmpArch::X86, Abi::X86, 0),
-        (ScmpArch::X32, Abi::X32, spo_api::syscalls::X32_BIT),
+        (ScmpArch::X32, Abi::X32, X32_BIT),
         (ScmpArch::Aarch64, Abi::Aarch64, 0),
     ];
     for (arch, abi, base) in tables {

@@ -81,11 +81,11 @@ fn everything_wrong_is_reported_at_once() {
 
 #[test]
 fn what_is_wrong_a_million_times_is_written_out_a_few_times() {
-    let entry = |errno: u16| json!({"names": ["clone", "read", "write", "open"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno});
+    let entry = |errno: u16| json!({"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno});
     let spec = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": (1..=1024).map(entry).collect::<Vec<_>>()});
     let warnings = warnings(&common::profile(spec));
     assert_eq!(warnings.len(), 32);
-    assert!(warnings[31].ends_with("the first one decides; and 2095072 more like it"), "{}", warnings[31]);
+    assert!(warnings[31].ends_with("the first one decides; and 523744 more like it"), "{}", warnings[31]);
 }
 
 #[rstest]

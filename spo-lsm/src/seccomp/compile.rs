@@ -79,13 +79,18 @@ impl Code {
         if abi == Abi::Aarch64 {
             return self.section(profile, abi);
         }
-        let of = |code: &mut Self, abi: Abi| {
-            if abis.contains(&abi) { code.search(profile, abi) } else { code.answer(UNCOVERED) }
-        };
-        let x32 = of(self, Abi::X32);
-        let x86_64 = of(self, Abi::X86_64);
+        let x32 = if abis.contains(&Abi::X32) { self.search(profile, Abi::X32) } else { self.uncovered_x32(profile) };
+        let x86_64 =
+            if abis.contains(&Abi::X86_64) { self.search(profile, Abi::X86_64) } else { self.answer(UNCOVERED) };
         let told = self.compare(Compare::GreaterEqual, X32_BIT, x32, x86_64);
         self.load(data::NUMBER, told)
+    }
+
+    /// The code for x32 where it is not listed. A tracer skips a call by the number -1, which is no reason to kill.
+    fn uncovered_x32(&mut self, profile: &Profile) -> Label {
+        let skipped = self.answer(profile.default_effect);
+        let uncovered = self.answer(UNCOVERED);
+        self.compare(Compare::Equal, u32::MAX, skipped, uncovered)
     }
 
     /// The code that finds the number that was loaded.
