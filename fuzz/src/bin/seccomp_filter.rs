@@ -67,7 +67,7 @@ fn meanings_agree(bytes: &mut Unstructured<'_>) -> Result<()> {
         assert!(kernel::accepts(filter.instructions()), "the kernel refuses\n{filter}");
         assert!(kernel::accepts(asking.instructions()), "the kernel refuses\n{asking}");
         assert_eq!(compile(&again, native).as_ref(), Ok(&filter), "the written profile means something else");
-        for _ in 0..bytes.int_in_range(1..=16)? {
+        for _ in 0..bytes.int_in_range(1..=8)? {
             check(&profile, native, [&filter, &asking], &call(bytes, &profile)?);
         }
     }
@@ -89,13 +89,13 @@ fn name() -> ProfileName {
 fn document(bytes: &mut Unstructured<'_>) -> Result<Value> {
     let architectures = list(bytes, 4, |bytes| bytes.choose(&ARCHITECTURES).copied().map(Value::from))?;
     let default = bytes.choose(&ACTIONS)?;
-    let entries = list(bytes, 12, entry)?;
+    let entries = list(bytes, 8, entry)?;
     Ok(json!({"defaultAction": default, "architectures": architectures, "syscalls": entries}))
 }
 
 fn entry(bytes: &mut Unstructured<'_>) -> Result<Value> {
     let action = *bytes.choose(&ACTIONS)?;
-    let names = list(bytes, 40, |bytes| syscall(bytes).map(Value::from))?;
+    let names = list(bytes, 8, |bytes| syscall(bytes).map(Value::from))?;
     let conditions = list(bytes, 6, condition)?;
     let numbered = ["SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"].contains(&action);
     let number = if numbered { Some(bytes.int_in_range(0..=4095)?) } else { None };

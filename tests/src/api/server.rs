@@ -117,6 +117,18 @@ impl Server {
         definitions
     }
 
+    /// The webhook configurations of a file of deploy/manifests, called at this port of 127.0.0.1.
+    pub fn called_at(&self, file: &str, port: u16) -> Vec<DynamicObject> {
+        let text = manifest::text(&format!("deploy/manifests/{file}")).unwrap();
+        let mut configurations: Vec<DynamicObject> = manifest::objects(&text).unwrap();
+        let webhooks = configurations.iter_mut().filter_map(|object| object.data["webhooks"].as_array_mut()).flatten();
+        for client in webhooks.map(|webhook| &mut webhook["clientConfig"]) {
+            let path = client["service"]["path"].as_str().unwrap();
+            *client = json!({"url": format!("https://127.0.0.1:{port}{path}")});
+        }
+        configurations
+    }
+
     /// A folder of this test alone.
     pub fn dir(&self) -> &Path {
         self.dir.path()

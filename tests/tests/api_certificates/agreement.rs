@@ -50,7 +50,8 @@ async fn w_op_26_the_static_configurations_lead_to_a_server_that_they_trust() {
     let Some(stage) = Stage::take().await else { return };
     let _webhook = Webhook::reached(&stage).await;
     let authority = stage.all_trust().await;
-    manifest::apply(&stage.client, &manifest::text("deploy/manifests/webhooks.yaml").unwrap()).await.unwrap();
+    let configurations = stage.server.called_at("webhooks.yaml", stage.port());
+    manifest::apply_objects(&stage.client, &configurations).await.unwrap();
     let api: Api<MutatingWebhookConfiguration> = Api::all(stage.client.clone());
     let trusts = |configuration: &MutatingWebhookConfiguration| {
         configuration.webhooks.iter().flatten().all(|webhook| {

@@ -63,6 +63,11 @@ impl Stage {
         }
     }
 
+    /// Where API servers reach what is behind it.
+    pub(crate) fn port(&self) -> u16 {
+        self.service.port
+    }
+
     /// Has API servers reach a port of this machine too.
     pub(crate) fn lead_to(&self, port: u16) {
         self.service.lead_to(port);
