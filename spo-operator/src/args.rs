@@ -72,7 +72,7 @@ pub(crate) struct Webhook {
     pub(crate) port: u16,
     #[command(flatten)]
     pub(crate) https: Https,
-    /// Only answer `/convert`, which needs no API server.
+    /// Only answer `/convert`, which needs no API server and no --operator-namespace.
     #[arg(long, requires = "cert_dir")]
     pub(crate) convert_only: bool,
     /// The file that says how to reach the API server, for running outside a pod. In a pod, the service account serves.

@@ -17,7 +17,7 @@ mod amend;
 mod daemon;
 mod stage;
 
-/// Shows the main job in two minutes: record a program, install its profile, confine the program, see a refusal.
+/// Shows the main job, in seconds once it is built: record a program, install its profile, confine the program, see a refusal.
 ///
 /// Without a cluster: spo-node watches a folder. Recording needs root and a kernel with BTF; the rest runs as anybody.
 #[derive(Debug, clap::Args)]

@@ -32,7 +32,7 @@ pub(crate) struct Test {
     /// Only this layer; may be given several times.
     #[arg(long, value_enum, value_name = "LAYER")]
     only: Vec<Layer>,
-    /// Lists the tests of each layer and runs none.
+    /// Builds the tests, lists those of each layer, and runs none.
     #[arg(long)]
     list: bool,
     /// Arguments for every test program, such as a part of a test's name.

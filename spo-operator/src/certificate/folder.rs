@@ -68,7 +68,7 @@ impl Folder {
             Err(error) => tracing::warn!(
                 folder = %self.path.display(),
                 error = &error as &dyn std::error::Error,
-                "no certificate that can be served, the one before stays"
+                "no certificate that can be served; one that was there before stays"
             ),
         }
     }

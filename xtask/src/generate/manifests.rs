@@ -39,7 +39,7 @@ pub(super) fn files() -> Result<Vec<Generated>> {
 
 fn head() -> String {
     format!(
-        "# Apply deploy/crds first. Another image: sed 's|{IMAGE}|YOUR-IMAGE|' {PATH} | kubectl apply -f -\n\
+        "# On a new cluster apply deploy/crds first; over an older release see docs/upgrade.md. Another image: sed 's|{IMAGE}|YOUR-IMAGE|' {PATH} | kubectl apply -f -\n\
          # Then deploy/manifests/webhooks.yaml, if pods are to be bound and recorded.\n"
     )
 }
