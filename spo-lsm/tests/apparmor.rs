@@ -152,7 +152,6 @@ fn w_x_10_other_braces_and_commas_are_refused(#[case] path: &str, #[case] expect
 #[case::ptrace_as_program(executables(&["ptrace (read),"]), "spec.abstract.executable.allowedExecutables[0]: a path begins with '/'")]
 #[case::ptrace_with_a_second_line(files("readWritePaths", &["ptrace (read), #\n/etc/shadow r,"]), "spec.abstract.filesystem.readWritePaths[0]: is no rule")]
 #[case::capability(capabilities(&["chown, net_admin"]), "spec.abstract.capability.allowedCapabilities[0]: \"chown, net_admin\" is no capability of Linux; write its name in small letters")]
-#[case::no_rules(json!({"mode": "Enforce"}), "spec.abstract: is required and missing")]
 #[case::too_many(json!({"abstract": {"filesystem": {"readOnlyPaths": vec!["/a"; 16_385]}}}), "spec.abstract: 16385 paths of 32770 bytes are too many")]
 #[case::too_long(json!({"abstract": {"filesystem": {"readOnlyPaths": vec![format!("/{}", "a".repeat(4000)); 300]}}}), "spec.abstract: 300 paths of 1200300 bytes are too many")]
 fn what_is_wrong_says_where_and_what_would_be_right(#[case] spec: Value, #[case] expected: &str) {
@@ -239,6 +238,12 @@ fn complain_mode_denies_nothing_since_the_kernel_would_enforce_it() {
     spec["mode"] = "Complain".into();
     let text = text(spec);
     assert!(text.contains("flags=(complain,attach_disconnected,mediate_deleted)") && !text.contains("deny"), "{text}");
+}
+
+#[test]
+fn a_profile_without_rules_is_one_with_none_of_them() {
+    assert_eq!(text(json!({"mode": "Enforce"})), text(json!({"mode": "Enforce", "abstract": {}})));
+    assert_eq!(text(json!({})), text(json!({"abstract": {}})));
 }
 
 #[rstest]

@@ -53,6 +53,7 @@ fn mutating() -> Value {
     let mut binding = webhook("binding.spo.io", "/mutate-v1-pod-binding", "Fail", vec![pods(&["CREATE"]), added]);
     let mut recording =
         webhook("recording.spo.io", "/mutate-v1-pod-recording", "Fail", vec![pods(&["CREATE", "UPDATE"])]);
+    recording["sideEffects"] = "NoneOnDryRun".into(); // it writes events about recordings
     for (webhook, label) in [(&mut binding, "enable-binding"), (&mut recording, "enable-recording")] {
         webhook["namespaceSelector"] =
             json!({"matchExpressions": [{"key": format!("spo.x-k8s.io/{label}"), "operator": "Exists"}]});
@@ -171,10 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn w_op_26_both_versions_of_reviews_are_offered_and_no_webhook_has_side_effects() {
+    fn w_op_26_both_versions_of_reviews_are_offered_and_only_recording_writes_something() {
         for (name, webhook) in webhooks() {
             assert_eq!(webhook["admissionReviewVersions"], json!(["v1", "v1beta1"]), "{name}");
-            assert_eq!(webhook["sideEffects"], "None", "{name}");
+            let expected = if name == "recording.spo.io" { "NoneOnDryRun" } else { "None" };
+            assert_eq!(webhook["sideEffects"], expected, "{name}");
         }
     }
 
