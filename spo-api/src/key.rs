@@ -20,7 +20,29 @@ words! {
     }
 }
 
+words! {
+    /// A security module of the kernel that enforces profiles.
+    #[derive(PartialOrd, Ord)]
+    pub enum Module("a security module") {
+        /// Filters of system calls.
+        Seccomp = "seccomp",
+        /// Types, and what they may do to each other.
+        Selinux = "SELinux",
+        /// Paths, and what programs may do to them.
+        AppArmor = "AppArmor",
+    }
+}
+
 impl ProfileKind {
+    /// The module that enforces profiles of this kind.
+    pub const fn module(self) -> Module {
+        match self {
+            Self::Seccomp => Module::Seccomp,
+            Self::Selinux | Self::RawSelinux => Module::Selinux,
+            Self::AppArmor => Module::AppArmor,
+        }
+    }
+
     /// The kind among all eight.
     pub const fn kind(self) -> Kind {
         match self {

@@ -53,7 +53,7 @@ mod violation;
 mod words;
 
 pub use crds::{CONVERSION_PATH, CONVERSION_SERVICE, NAMESPACE, crds, crds_for, manifest};
-pub use key::{ProfileKey, ProfileKind};
+pub use key::{Module, ProfileKey, ProfileKind};
 pub use kind::{Kind, STORED_VERSION};
 pub use names::{ConfigMapName, DnsLabel, InvalidName, ProfileName, SyscallName};
 pub use paths::{HostProcPath, InvalidPath, LISTENER_DIR, ListenerPath};

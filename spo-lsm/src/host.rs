@@ -1,11 +1,12 @@
 //! The host: the only part of this crate that does I/O.
 //!
-//! A [`Host`] tells what is installed and takes [`Step`]s, which are idempotent: applying one twice leaves what applying it once
-//! leaves. It decides nothing; which steps are wanted is the difference between desired and installed profiles, and its caller's.
+//! There is a [`Host`] for each module of the kernel. It tells what is installed and takes [`Step`]s, which are idempotent: applying
+//! one twice leaves what applying it once leaves. It decides nothing; which steps are wanted is the difference between desired and
+//! installed profiles, and its caller's.
 
 use std::collections::BTreeMap;
 
-use spo_api::ProfileKey;
+use spo_api::{Module, ProfileKey};
 
 use crate::{Artifact, Checked, Digest};
 
@@ -15,23 +16,31 @@ mod error;
 mod folder;
 mod prove;
 mod sys;
+#[cfg_attr(not(test), expect(dead_code, reason = "the hosts of AppArmor and SELinux begin to use it"))]
+mod tool;
 
 pub use error::HostError;
 pub use seccomp::SeccompHost;
 
-/// Where profiles are installed.
+/// Where the profiles of one module are installed.
 pub trait Host {
-    /// Which modules the kernel has.
-    fn support(&self) -> Support;
+    /// The module. Steps about profiles of another one are refused.
+    fn module(&self) -> Module;
+
+    /// Whether profiles of the module can be used on this host.
+    ///
+    /// # Errors
+    /// What is missing, and what to do about it.
+    fn support(&self) -> Result<(), Unsupported>;
 
     /// What is installed.
     ///
     /// # Errors
-    /// What keeps the folder from being read. A folder that does not exist is empty.
-    fn installed(&self) -> Result<Installed, HostError>;
+    /// What keeps it from being known. A folder that does not exist is empty.
+    fn installed(&mut self) -> Result<Installed, HostError>;
 
-    /// Carries out `steps` in order, each on its own: one that fails does not keep the others from being tried. There is one outcome
-    /// per step, in their order.
+    /// Carries out `steps`, each on its own: one that fails does not keep the others from being tried. There is one outcome
+    /// per step, in their order. What costs the host much is done once for all of them.
     fn apply(&mut self, steps: &[Step]) -> Vec<Outcome>;
 }
 
@@ -90,10 +99,19 @@ pub enum Change {
 /// What is installed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installed {
-    /// The profiles: file name, and the digest of the content.
-    pub files: BTreeMap<String, Digest>,
-    /// What is in the folder under the name of a profile, but is none. It is never followed or read.
+    /// The profiles that are ours, by [file name](Artifact::file_name).
+    pub files: BTreeMap<String, Content>,
+    /// What is in a folder of ours under the name of a profile, but is none. It is never followed or read.
     pub foreign: Vec<Foreign>,
+}
+
+/// What is known of a profile that is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// It was rendered to bytes of this digest, and is in force.
+    Profile(Digest),
+    /// It is not as it should be: changed, not loaded, loaded in another mode. Installing it mends that, removing it removes it.
+    Stale,
 }
 
 /// Something in the profiles folder that nobody of us put there.
@@ -103,13 +121,6 @@ pub struct Foreign {
     pub name: String,
     /// What it is: a symbolic link, a folder, …
     pub what: &'static str,
-}
-
-/// Which modules the kernel has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Support {
-    /// Whether seccomp filters can be used.
-    pub seccomp: Result<(), Unsupported>,
 }
 
 /// Why a module cannot be used, and what would help.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::json;
 use spo_api::{ProfileKey, ProfileKind};
-use spo_lsm::host::{Change, Host, HostError, SeccompHost, Step};
+use spo_lsm::host::{Change, Content, Host, HostError, SeccompHost, Step};
 use spo_lsm::seccomp::Profile;
 use spo_lsm::{Digest, Policy, check, render};
 use tempfile::TempDir;
@@ -76,7 +76,7 @@ macro_rules! skip_unless {
 }
 
 fn kernel_has_seccomp() -> bool {
-    SeccompHost::new(Path::new("/"), Path::new(FOLDER)).support().seccomp.is_ok()
+    SeccompHost::new(Path::new("/"), Path::new(FOLDER)).support().is_ok()
 }
 
 fn done(command: &str, args: &[&str]) -> bool {
@@ -94,7 +94,10 @@ fn a_profile_is_written_once_listed_and_removed() {
     let Step::Install { artifact, .. } = step else { unreachable!() };
     assert_eq!(fs::read(fixture.path("test.json")).unwrap(), artifact.bytes);
     let installed = fixture.host.installed().unwrap();
-    assert_eq!(installed.files.into_iter().collect::<Vec<_>>(), [("test.json".to_owned(), artifact.digest())]);
+    assert_eq!(
+        installed.files.into_iter().collect::<Vec<_>>(),
+        [("test.json".to_owned(), Content::Profile(artifact.digest()))]
+    );
 
     assert_eq!(fixture.apply(remove("test.json")), Ok(Change::Removed));
     assert_eq!(fixture.apply(remove("test.json")), Ok(Change::Absent));
@@ -146,7 +149,7 @@ fn a_tampered_file_shows_by_its_digest_and_is_restored() {
     fixture.apply(install(usual())).unwrap();
     fs::write(fixture.path("test.json"), r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#).unwrap();
     let digest = fixture.host.installed().unwrap().files["test.json"];
-    assert_eq!(digest, Digest::of(br#"{"defaultAction":"SCMP_ACT_ALLOW"}"#));
+    assert_eq!(digest, Content::Profile(Digest::of(br#"{"defaultAction":"SCMP_ACT_ALLOW"}"#)));
     assert_eq!(fixture.apply(install(usual())), Ok(Change::Written));
 }
 

@@ -26,7 +26,7 @@ fn under(profile: &Profile, call: impl FnOnce() -> std::io::Result<()> + Send + 
 }
 
 fn seccomp_is_missing() -> bool {
-    let support = SeccompHost::new(Path::new("/"), Path::new("/")).support().seccomp;
+    let support = SeccompHost::new(Path::new("/"), Path::new("/")).support();
     if let Err(reason) = &support {
         println!("skipped: {reason}");
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use spo_api::ProfileKey;
-use spo_lsm::host::{Change, Host, HostError, Support};
+use spo_lsm::host::{Change, Host, HostError};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::health::Ready;
 use crate::signals::Ending;
 use crate::source::{self, Event, Source, due};
 use crate::status::Standing;
-use crate::sync::{Files, Scope, Todo, diff, is_error};
+use crate::sync::{Files, Scope, Support, Todo, diff, is_error};
 use crate::watch::{self, FolderWatch, Seen};
 use echo::Echo;
 
@@ -86,7 +86,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
     pub fn new(source: S, host: H, folder: PathBuf) -> Self {
         Self {
             source,
-            support: host.support(),
+            support: Support { seccomp: host.support() },
             host: Some(host),
             folder,
             watch: None,

@@ -4,11 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spo_api::{AdminState, ProfileKey, ProfileKind, ProfileState};
 use spo_lsm::Digest;
-use spo_lsm::host::{Change, HostError, Installed, Support};
+use spo_lsm::host::{self, Change, HostError, Installed, Unsupported};
 
 use crate::catalogue::{Catalogue, Entry, Fit, Known};
 use crate::source::Want;
 use crate::status::Standing;
+
+/// Which modules this node can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Support {
+    /// Whether seccomp filters can be used.
+    pub seccomp: Result<(), Unsupported>,
+}
 
 /// What is known of the node's files.
 #[derive(Debug, Default)]
@@ -24,6 +31,15 @@ enum Content {
     Profile(Digest),
     /// Something is there, or was changed, and was not looked at since.
     Unknown,
+}
+
+impl From<host::Content> for Content {
+    fn from(content: host::Content) -> Self {
+        match content {
+            host::Content::Profile(digest) => Self::Profile(digest),
+            host::Content::Stale => Self::Unknown,
+        }
+    }
 }
 
 /// A step that failed, which is not tried again before its time.
@@ -196,7 +212,7 @@ impl Observed<'_> {
 impl Files {
     /// Takes in a list of all that is there.
     pub fn listed(&mut self, installed: &Installed) {
-        self.known = installed.files.iter().map(|(name, digest)| (name.clone(), Content::Profile(*digest))).collect();
+        self.known = installed.files.iter().map(|(name, content)| (name.clone(), (*content).into())).collect();
         self.known.extend(installed.foreign.iter().map(|foreign| (foreign.name.clone(), Content::Unknown)));
     }
 
@@ -231,12 +247,12 @@ impl Files {
 
     /// Whether something failed that may go better another time.
     pub fn may_retry(&self) -> bool {
-        self.failed.values().any(Failure::may_pass)
+        self.failed.values().any(|failure| failure.error.may_pass())
     }
 
     /// Lets everything be tried again that may go better now.
     pub fn retry(&mut self) {
-        self.failed.retain(|_, failure| !failure.may_pass());
+        self.failed.retain(|_, failure| !failure.error.may_pass());
     }
 
     /// Whether the file of this process's last install of it is believed to be in place.
@@ -255,13 +271,6 @@ impl Files {
 
     fn failure(&self, file_name: &str, aim: Option<Digest>) -> Option<&HostError> {
         self.failed.get(file_name).filter(|failure| failure.aim == aim).map(|failure| &failure.error)
-    }
-}
-
-impl Failure {
-    /// What the profile itself is the reason of stays as it is until the profile changes.
-    fn may_pass(&self) -> bool {
-        !matches!(self.error, HostError::Compile(_) | HostError::FileName { .. } | HostError::Unsupported(_))
     }
 }
 

@@ -30,7 +30,9 @@ pub(crate) fn require(packages: &[Package], what_for: &str) -> Result<()> {
         bail!("{what_for} needs: {list}. Run as root, or first: sudo apt-get install {list}");
     }
     say(&format!("installing for {what_for}: {list}"));
-    let apt = || Run::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive");
+    // Another installation on this machine may be under way.
+    let patient = ["-o", "DPkg::Lock::Timeout=600"];
+    let apt = || Run::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(patient);
     apt().args(["update", "-qq"]).run()?;
     apt().args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing).run()
 }

@@ -1,10 +1,12 @@
 //! What keeps a profile from being installed, each with what to do about it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::io::Errno;
+use spo_api::{Module, ProfileKind};
 
-use super::Unsupported;
+use super::{Step, Unsupported};
 use crate::seccomp::CompileError;
 
 /// Why a step failed.
@@ -82,6 +84,58 @@ pub enum HostError {
         /// The file.
         path: PathBuf,
     },
+    /// A profile of this name is on the host, and nobody of us put it there. It is never replaced or removed.
+    #[error(
+        "{name} is a profile of the host ({how}), which is left alone; choose another name for the profile, or remove that one"
+    )]
+    Foreign {
+        /// The name.
+        name: String,
+        /// How that is known.
+        how: String,
+    },
+    /// The host lacks a program.
+    #[error("this host has no {tool} in {searched}; install the package that it is part of")]
+    NoTool {
+        /// The program.
+        tool: &'static str,
+        /// Where it was looked for.
+        searched: String,
+    },
+    /// A program of the host did not do what it was asked to do.
+    #[error("{tool} says: {message}")]
+    Tool {
+        /// The program.
+        tool: &'static str,
+        /// What it said, or how it ended.
+        message: String,
+        /// Whether it may go better another time with the same profile.
+        may_pass: bool,
+    },
+    /// A program of the host was stopped, because it took too long.
+    #[error("{tool} did not end within {} seconds and was stopped; look at what keeps it busy on the host", .deadline.as_secs())]
+    Deadline {
+        /// The program.
+        tool: &'static str,
+        /// How long it had.
+        deadline: Duration,
+    },
+    /// The kernel does not have what was installed.
+    #[error("{name} was loaded, but the kernel {but}; look for what else changes policies on this host")]
+    NotInForce {
+        /// What was loaded.
+        name: String,
+        /// What it has instead.
+        but: String,
+    },
+    /// What another process that does the work said.
+    #[error("{message}")]
+    Told {
+        /// The error with its causes.
+        message: String,
+        /// Whether it may go better another time with the same profile.
+        may_pass: bool,
+    },
     /// Anything else.
     #[error("cannot {operation} {}", .path.display())]
     Io {
@@ -96,6 +150,43 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// Whether the same step may go better another time. What the profile itself is the reason of stays as it is until the profile
+    /// changes.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Compile(_) | Self::FileName { .. } | Self::Unsupported(_) => false,
+            Self::Tool { may_pass, .. } | Self::Told { may_pass, .. } => *may_pass,
+            Self::ReadOnly { .. }
+            | Self::NoSpace { .. }
+            | Self::NotADirectory { .. }
+            | Self::Symlink { .. }
+            | Self::Occupied { .. }
+            | Self::Permission { .. }
+            | Self::Refused { .. }
+            | Self::Prove(_)
+            | Self::ReadBack { .. }
+            | Self::Foreign { .. }
+            | Self::NoTool { .. }
+            | Self::Deadline { .. }
+            | Self::NotInForce { .. }
+            | Self::Io { .. } => true,
+        }
+    }
+
+    /// The step, if it is about a profile of `module`.
+    pub(super) fn unless_of(module: Module, step: &Step) -> Result<(), Self> {
+        let kind = step.key().kind;
+        if kind.module() == module { Ok(()) } else { Err(Self::other_module(module, kind)) }
+    }
+
+    /// What comes of steps about profiles of another module.
+    pub(super) fn other_module(module: Module, kind: ProfileKind) -> Self {
+        Self::Unsupported(Unsupported {
+            reason: format!("{kind} is for {}, and this host installs profiles of {module}", kind.module()),
+            next_step: "give it to the host of that module".to_owned(),
+        })
+    }
+
     /// The error of an operation on a path, as a map for `map_err`.
     pub(super) fn at(operation: &'static str, path: &Path) -> impl FnOnce(Errno) -> Self {
         let path = path.to_owned();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Change, Foreign, HostError, Installed, sys};
+use super::{Change, Content, Foreign, HostError, Installed, sys};
 use crate::Digest;
 use crate::seccomp::MAX_BYTES;
 
@@ -72,7 +72,7 @@ impl Folder {
             let Some(text) = profile_name(&name) else { continue };
             match self.read(&name)? {
                 Found::File { bytes, .. } => {
-                    installed.files.insert(text, Digest::of(&bytes));
+                    installed.files.insert(text, Content::Profile(Digest::of(&bytes)));
                 }
                 Found::Other(what) => installed.foreign.push(Foreign { name: text, what }),
                 // It went away in between.

@@ -7,13 +7,13 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use spo_api::ProfileKind;
+use spo_api::Module;
 use spo_api::seccomp::Flag;
 use spo_api::syscalls::Abi;
 
 use super::folder::{Folder, Staged};
 use super::prove::{proof, prove};
-use super::{Change, Host, HostError, Installed, Outcome, Step, Support, Unsupported, sys};
+use super::{Change, Host, HostError, Installed, Outcome, Step, Unsupported, sys};
 use crate::seccomp::{Profile, Program, compile};
 use crate::{Artifact, Checked, Digest};
 
@@ -69,11 +69,15 @@ impl SeccompHost {
 }
 
 impl Host for SeccompHost {
-    fn support(&self) -> Support {
-        Support { seccomp: support() }
+    fn module(&self) -> Module {
+        Module::Seccomp
     }
 
-    fn installed(&self) -> Result<Installed, HostError> {
+    fn support(&self) -> Result<(), Unsupported> {
+        support()
+    }
+
+    fn installed(&mut self) -> Result<Installed, HostError> {
         Folder::open(&self.root, &self.folder)?.map_or_else(|| Ok(Installed::default()), |folder| folder.installed())
     }
 
@@ -125,7 +129,7 @@ impl<'a> Batch<'a> {
 
     fn install(&mut self, checked: &Checked, artifact: &Artifact) -> Result<Change, HostError> {
         let crate::Profile::Seccomp(profile) = checked.profile() else {
-            return Err(other_module(checked.profile().kind()));
+            return Err(HostError::other_module(Module::Seccomp, checked.profile().kind()));
         };
         self.host.prove(profile)?;
         self.settle(&artifact.file_name);
@@ -158,23 +162,7 @@ impl<'a> Batch<'a> {
 
 /// Whether a step is about a profile of seccomp.
 fn ours(step: &Step) -> Result<(), HostError> {
-    match step.key().kind {
-        ProfileKind::Seccomp => Ok(()),
-        kind @ (ProfileKind::Selinux | ProfileKind::RawSelinux | ProfileKind::AppArmor) => Err(other_module(kind)),
-    }
-}
-
-/// What comes of steps about profiles of another module, whose files do not belong into this folder.
-fn other_module(kind: ProfileKind) -> HostError {
-    let module = match kind {
-        ProfileKind::Seccomp => "seccomp",
-        ProfileKind::Selinux | ProfileKind::RawSelinux => "SELinux",
-        ProfileKind::AppArmor => "AppArmor",
-    };
-    HostError::Unsupported(Unsupported {
-        reason: format!("{kind} is for {module}, and this host installs profiles of seccomp only"),
-        next_step: "see what it would be with `spo-node render`, and load that with the module's own tools".to_owned(),
-    })
+    HostError::unless_of(Module::Seccomp, step)
 }
 
 /// Whether this kernel has seccomp filters (`spec/node.md` 3.1).

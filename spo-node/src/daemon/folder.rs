@@ -11,7 +11,7 @@ use crate::watch::{FolderWatch, Seen};
 impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
     /// Looks at the whole folder, and watches it from then on.
     pub(super) fn look(&mut self) {
-        let Some(host) = &self.host else { return };
+        let Some(host) = &mut self.host else { return };
         // Watched before it is listed, so that nothing is missed in between. A folder that does not exist yet is watched once it does.
         self.watch = match FolderWatch::new(&self.folder) {
             Ok(watch) => Some(watch),

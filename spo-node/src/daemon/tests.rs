@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use spo_api::ProfileState;
-use spo_lsm::host::{Installed, Outcome, Step, Unsupported};
+use spo_api::{Module, ProfileState};
+use spo_lsm::host::{Content, Installed, Outcome, Step, Unsupported};
 
 use super::*;
 use crate::fixture::{desired, key, spec};
@@ -51,11 +51,15 @@ struct Folder {
 }
 
 impl Host for Obedient {
-    fn support(&self) -> Support {
-        self.support.clone()
+    fn module(&self) -> Module {
+        Module::Seccomp
     }
 
-    fn installed(&self) -> Result<Installed, HostError> {
+    fn support(&self) -> Result<(), Unsupported> {
+        self.support.seccomp.clone()
+    }
+
+    fn installed(&mut self) -> Result<Installed, HostError> {
         let mut folder = self.folder.lock().unwrap();
         if folder.unlisted > 0 {
             folder.unlisted -= 1;
@@ -128,7 +132,7 @@ async fn what_the_kernel_refuses_is_reported_with_its_reason() {
 async fn a_folder_that_cannot_be_listed_at_first_is_listed_again() {
     let host = obedient();
     let folder = Arc::clone(&host.folder);
-    let orphan = ("gone.json".to_owned(), spo_lsm::Digest::of(b"{}"));
+    let orphan = ("gone.json".to_owned(), Content::Profile(spo_lsm::Digest::of(b"{}")));
     *folder.lock().unwrap() =
         Folder { files: Installed { files: [orphan].into(), foreign: vec![] }, unlisted: 1, removed: vec![] };
     let source = Script { profiles: Some(vec![desired("web", spec("read"))]), reports: Rc::default() };

@@ -1,7 +1,7 @@
 //! The difference, in examples and by its properties.
 
 use proptest::prelude::*;
-use spo_lsm::host::{Foreign, Unsupported};
+use spo_lsm::host::Foreign;
 
 use super::*;
 use crate::fixture::{desired, key, spec};
@@ -22,7 +22,7 @@ fn catalogue(profiles: Vec<Desired>) -> Catalogue {
 
 fn files(there: &[(&str, Digest)]) -> Files {
     let mut files = Files::default();
-    let there = there.iter().map(|(name, digest)| ((*name).to_owned(), *digest)).collect();
+    let there = there.iter().map(|(name, digest)| ((*name).to_owned(), host::Content::Profile(*digest))).collect();
     files.listed(&Installed { files: there, foreign: Vec::new() });
     files
 }
@@ -76,7 +76,7 @@ fn a_file_of_an_earlier_process_is_proven_before_it_counts() {
 fn what_has_no_object_any_more_goes() {
     let mut files = files(&[("gone.json", other()), ("also.json", other())]);
     files.listed(&Installed {
-        files: [("gone.json".to_owned(), other())].into(),
+        files: [("gone.json".to_owned(), host::Content::Profile(other()))].into(),
         foreign: vec![Foreign { name: "link.json".into(), what: "a symbolic link" }],
     });
     let plan = diff(&catalogue(vec![]), &files, &SUPPORTED);
