@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use crate::run::{Run, complain, print};
-pub(crate) use guest::{Ended, Guest, obstacle};
+pub(crate) use guest::{Ended, Guest, obstacle, prepare};
 pub(crate) use machine::{Lsm, Machine, Policy};
 
 mod debian;
@@ -106,14 +106,14 @@ impl Vm {
         match self.command {
             Command::Image => print(&image::Image::get()?.dir().display().to_string())?,
             Command::Run { guest, bring, out, timeout, command } => {
-                let guest = prepare(&guest, bring.as_deref(), &script(&command))?;
+                let guest = with_files(&guest, bring.as_deref(), &script(&command))?;
                 let ended = guest.boot(SCRIPT, Duration::from_secs(timeout), pass_on)?;
                 if let Some(out) = out {
                     guest.copy_out(&out)?;
                 }
                 return Ok(exit_code(ended));
             }
-            Command::Shell { guest, bring } => prepare(&guest, bring.as_deref(), "")?.shell()?,
+            Command::Shell { guest, bring } => with_files(&guest, bring.as_deref(), "")?.shell()?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -123,7 +123,7 @@ impl Vm {
 const SCRIPT: &str = "script";
 
 /// A guest with its files.
-fn prepare(which: &Which, bring: Option<&Path>, script: &str) -> Result<Guest> {
+fn with_files(which: &Which, bring: Option<&Path>, script: &str) -> Result<Guest> {
     let job = tempfile::Builder::new().prefix("spo-job-").tempdir().context("cannot make a temporary folder")?;
     if let Some(bring) = bring {
         Run::new("cp").arg("-a").arg(bring.join(".")).arg(job.path()).quiet().run()?;

@@ -20,6 +20,8 @@ pub(super) enum Layer {
     Node,
     /// Recording on this kernel, by eBPF, held against strace.
     Kernel,
+    /// Security modules that this kernel may not have, in guests that have them.
+    Guest,
     /// Against a real API server.
     Api,
     /// Pods on a real cluster.
@@ -42,6 +44,7 @@ impl Layer {
             Self::Unit => "every crate by itself, with its examples",
             Self::Node => "spoc, and the daemon on a folder",
             Self::Kernel => "recording on this kernel",
+            Self::Guest => "security modules, in guests that have them",
             Self::Api => "against a real API server",
             Self::Cluster => "pods on a real cluster",
         }
@@ -51,7 +54,7 @@ impl Layer {
     pub(super) fn patience(self) -> Duration {
         match self {
             Self::Unit | Self::Node => 10 * MINUTE,
-            Self::Kernel | Self::Api => 20 * MINUTE,
+            Self::Kernel | Self::Guest | Self::Api => 20 * MINUTE,
             Self::Cluster => 40 * MINUTE,
         }
     }
@@ -67,10 +70,13 @@ impl Layer {
 
     /// The programs of tests/ are named after their layer.
     fn of_tests(target: &str) -> Result<Self> {
-        let prefixes = [("recording", Self::Kernel), ("api", Self::Api), ("cluster", Self::Cluster)];
+        let prefixes =
+            [("recording", Self::Kernel), ("guest", Self::Guest), ("api", Self::Api), ("cluster", Self::Cluster)];
         match prefixes.iter().find(|(prefix, _)| target.starts_with(prefix)) {
             Some((_, layer)) => Ok(*layer),
-            None => bail!("tests/tests/{target}.rs belongs to no layer: begin its name with recording, api or cluster"),
+            None => bail!(
+                "tests/tests/{target}.rs belongs to no layer: begin its name with recording, guest, api or cluster"
+            ),
         }
     }
 }
@@ -81,6 +87,7 @@ impl fmt::Display for Layer {
             Self::Unit => "unit",
             Self::Node => "node",
             Self::Kernel => "kernel",
+            Self::Guest => "guest",
             Self::Api => "api",
             Self::Cluster => "cluster",
         })
@@ -120,6 +127,7 @@ mod tests {
         assert_eq!(Layer::of(&built("spo-node", "spo-node", false)).unwrap(), Layer::Unit);
         assert_eq!(Layer::of(&built("spo-node", "spoc", true)).unwrap(), Layer::Node);
         assert_eq!(Layer::of(&built("spo-tests", "recording_threads", true)).unwrap(), Layer::Kernel);
+        assert_eq!(Layer::of(&built("spo-tests", "guest_apparmor", true)).unwrap(), Layer::Guest);
         assert_eq!(Layer::of(&built("spo-tests", "cluster", true)).unwrap(), Layer::Cluster);
     }
 
@@ -132,6 +140,6 @@ mod tests {
     #[test]
     fn layers_run_in_their_order_whatever_the_command_line_says() {
         assert_eq!(chosen(&[Layer::Cluster, Layer::Unit]), [Layer::Unit, Layer::Cluster]);
-        assert_eq!(chosen(&[]).len(), 5);
+        assert_eq!(chosen(&[]).len(), 6);
     }
 }

@@ -50,7 +50,8 @@ impl Surroundings {
                 }
                 Ok(Self::default())
             }
-            Layer::Node => Ok(Self::default()),
+            // A guest is all that is around its tests.
+            Layer::Node | Layer::Guest => Ok(Self::default()),
             Layer::Kernel => {
                 require(RECORDING, "recording tests")?;
                 if cfg!(target_arch = "x86_64") {

@@ -79,7 +79,8 @@ fn sites() -> Result<String> {
 
 /// A `sources.list` of the guest's release: the archive, and its security updates if the machine has those.
 fn sources(sites: &str) -> Result<String> {
-    let ending = |ending: &str| sites.lines().map(|site| site.trim_end_matches('/')).find(|site| site.ends_with(ending));
+    let ending =
+        |ending: &str| sites.lines().map(|site| site.trim_end_matches('/')).find(|site| site.ends_with(ending));
     let main = ending("/debian").context("apt on this machine names no Debian archive, which guests are made from")?;
     let mut text = format!("deb [signed-by={KEYRING}] {main} {RELEASE} main\n");
     if let Some(security) = ending("/debian-security") {
@@ -122,7 +123,9 @@ fn fetched(uris: &str) -> Vec<String> {
 /// The kernel among the dependencies of the package that stands for the newest one.
 fn kernel(depends: &str) -> Option<&str> {
     let names = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
-    names.into_iter().find(|name| name.strip_prefix("linux-image-").is_some_and(|rest| rest.starts_with(char::is_numeric)))
+    names
+        .into_iter()
+        .find(|name| name.strip_prefix("linux-image-").is_some_and(|rest| rest.starts_with(char::is_numeric)))
 }
 
 #[cfg(test)]
@@ -149,7 +152,8 @@ mod tests {
 
     #[test]
     fn the_kernel_is_the_numbered_package() {
-        let depends = "linux-image-cloud-amd64\n  Depends: linux-base\n  Depends: linux-image-6.12.1+deb13-cloud-amd64\n";
+        let depends =
+            "linux-image-cloud-amd64\n  Depends: linux-base\n  Depends: linux-image-6.12.1+deb13-cloud-amd64\n";
         assert_eq!(kernel(depends), Some("linux-image-6.12.1+deb13-cloud-amd64"));
     }
 }

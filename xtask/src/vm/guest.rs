@@ -43,9 +43,9 @@ pub(crate) struct Guest {
 impl Guest {
     /// A guest whose folder `/job` has the files of `job`, which holds the scripts that it is booted for.
     pub(crate) fn new(machine: Machine, job: &Path) -> Result<Self> {
-        require(machine::PACKAGES, "guests")?;
-        let image = Image::get()?;
-        let place = tempfile::Builder::new().prefix("spo-guest-").tempdir().context("cannot make a temporary folder")?;
+        let image = prepare()?;
+        let place =
+            tempfile::Builder::new().prefix("spo-guest-").tempdir().context("cannot make a temporary folder")?;
         disk::copy(&image.root(), &place.path().join("root.img"))?;
         disk::plain(job, "job", FREE_MIB, &place.path().join("job.img"))?;
         Ok(Self { image, machine, place })
@@ -86,7 +86,8 @@ impl Guest {
 
     /// Boots it with a shell on this terminal.
     pub(crate) fn shell(&self) -> Result<()> {
-        let status = self.machine.command(&self.image, self.place.path(), SHELL).status().context("cannot start QEMU")?;
+        let status =
+            self.machine.command(&self.image, self.place.path(), SHELL).status().context("cannot start QEMU")?;
         ensure!(status.success(), "QEMU ended with {status}");
         Ok(())
     }
@@ -99,6 +100,12 @@ impl Guest {
     fn file(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
+}
+
+/// Installs and makes what every guest needs.
+pub(crate) fn prepare() -> Result<Image> {
+    require(machine::PACKAGES, "guests")?;
+    Image::get()
 }
 
 /// How a boot ended.

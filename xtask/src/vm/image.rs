@@ -51,7 +51,9 @@ impl Image {
             return Ok(image);
         }
         if !is_root() {
-            bail!("there is no image of a guest yet, and making one needs root: run `cargo xtask vm image` as root once");
+            bail!(
+                "there is no image of a guest yet, and making one needs root: run `cargo xtask vm image` as root once"
+            );
         }
         if cfg!(not(target_arch = "x86_64")) {
             bail!("guests are made on and for x86_64 only so far");
@@ -93,7 +95,8 @@ impl Image {
         let root = unfinished.join("root");
         fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
         let packages = root::make(&Archive::open(apt)?, root::PACKAGES, &root, &unfinished.join("kernel"))?;
-        fs::write(unfinished.join("packages"), packages.join("\n") + "\n").context("cannot write the list of packages")?;
+        fs::write(unfinished.join("packages"), packages.join("\n") + "\n")
+            .context("cannot write the list of packages")?;
         disk::root(&root, FREE_MIB, &unfinished.join("root.img"))?;
         remove(&root)?;
         fs::rename(&unfinished, &self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;

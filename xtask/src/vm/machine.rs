@@ -67,7 +67,8 @@ impl Machine {
     /// The command that boots it from what is in `place`, to run a script of the job; `shell` takes the terminal instead.
     pub(super) fn command(&self, image: &Image, place: &Path, script: &str) -> Command {
         // It ends with this tool, however that ends.
-        let mut command = Run::new("setpriv").args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]).quiet().into_command();
+        let mut command =
+            Run::new("setpriv").args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]).quiet().into_command();
         // Its temporary files are the guest's.
         command.env("TMPDIR", place).args(["-M", "q35", "-smp", "1", "-m", &format!("{}M", self.memory_mib)]);
         command.args(accelerator()).args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);

@@ -94,8 +94,16 @@ fn mini(root: &Path) -> Result<String> {
 /// Whether the small policy keeps a statement of Debian's.
 fn is_kept(form: &str) -> bool {
     const DROPPED: &[&str] = &[
-        "dontaudit", "auditallow", "neverallow", "typetransition", "typechange", "typemember", "booleanif",
-        "rangetransition", "roletransition", "roleallow",
+        "dontaudit",
+        "auditallow",
+        "neverallow",
+        "typetransition",
+        "typechange",
+        "typemember",
+        "booleanif",
+        "rangetransition",
+        "roletransition",
+        "roleallow",
     ];
     /// Whose rules are for everybody: that a program may be linked, read /dev/null, and the like.
     const GENERAL: &[&str] =
@@ -175,10 +183,13 @@ mod tests {
 
     #[test]
     fn the_small_policy_keeps_types_and_the_rules_for_everybody() {
-        for kept in ["(type a_t)", "(allow domain b_t (file (read)))", "(optional o (allow domain c_t (file (read))))"] {
+        for kept in ["(type a_t)", "(allow domain b_t (file (read)))", "(optional o (allow domain c_t (file (read))))"]
+        {
             assert!(is_kept(kept), "{kept}");
         }
-        for dropped in ["(allow sshd_t b_t (file (read)))", "(dontaudit domain b_t (file (read)))", "(optional o (type t))"] {
+        for dropped in
+            ["(allow sshd_t b_t (file (read)))", "(dontaudit domain b_t (file (read)))", "(optional o (type t))"]
+        {
             assert!(!is_kept(dropped), "{dropped}");
         }
     }

@@ -15,8 +15,25 @@ use crate::run::Run;
 
 /// Both modules' tools, a runtime that starts quickly, and what a shell wants.
 pub(super) const PACKAGES: &[&str] = &[
-    "busybox-static", "bash", "dash", "libc-bin", "coreutils", "grep", "sed", "findutils", "util-linux", "mount", "kmod",
-    "apparmor", "auditd", "crun", "selinux-policy-default", "policycoreutils", "semodule-utils", "secilc", "selinux-utils",
+    "busybox-static",
+    "bash",
+    "dash",
+    "libc-bin",
+    "coreutils",
+    "grep",
+    "sed",
+    "findutils",
+    "util-linux",
+    "mount",
+    "kmod",
+    "apparmor",
+    "auditd",
+    "crun",
+    "selinux-policy-default",
+    "policycoreutils",
+    "semodule-utils",
+    "secilc",
+    "selinux-utils",
 ];
 
 /// What it takes to be a node of a cluster.
@@ -27,7 +44,16 @@ pub(super) const KERNEL: &str = "linux-image-cloud-amd64";
 
 /// Beginnings of packages that only scripts of packages want.
 const LEFT_OUT: &[&str] = &[
-    "perl", "libperl5", "dpkg", "debconf", "init-system-helpers", "netbase", "libgdbm", "libdb5", "gcc-1", "base-passwd",
+    "perl",
+    "libperl5",
+    "dpkg",
+    "debconf",
+    "init-system-helpers",
+    "netbase",
+    "libgdbm",
+    "libdb5",
+    "gcc-1",
+    "base-passwd",
 ];
 
 /// Folders of packages that no program reads.
@@ -47,7 +73,8 @@ pub(super) fn make(archive: &Archive, packages: &[&str], root: &Path, kernel: &P
     let debs = archive.with_dependencies(packages)?;
     let image = archive.kernel(KERNEL)?;
     links(root)?;
-    let used: Vec<PathBuf> = debs.into_iter().filter(|deb| !LEFT_OUT.iter().any(|start| name(deb).starts_with(start))).collect();
+    let used: Vec<PathBuf> =
+        debs.into_iter().filter(|deb| !LEFT_OUT.iter().any(|start| name(deb).starts_with(start))).collect();
     used.iter().try_for_each(|deb| unpack(deb, root))?;
     unpack_kernel(&image, root, kernel)?;
     configure(root)?;
@@ -95,7 +122,8 @@ fn unpack_kernel(deb: &Path, root: &Path, kernel: &Path) -> Result<()> {
     for (place, module) in MODULES.iter().enumerate() {
         let packed = Run::new("find").arg(&whole).args(["-name", &format!("{module}.ko.xz")]).quiet().output()?;
         let packed = packed.lines().next().with_context(|| format!("the kernel has no module {module}"))?.to_owned();
-        let output = Run::new("xz").args(["-dc", &packed]).quiet().into_command().output().context("cannot start xz")?;
+        let output =
+            Run::new("xz").args(["-dc", &packed]).quiet().into_command().output().context("cannot start xz")?;
         ensure!(output.status.success(), "cannot unpack {packed}");
         let file = modules.join(format!("{place}-{module}.ko"));
         fs::write(&file, output.stdout).with_context(|| format!("cannot write {}", file.display()))?;
