@@ -12,6 +12,9 @@ pub use container::Container;
 
 mod container;
 
+/// Where the first boot of a guest leaves its id for the second. Programs that end in `_after_reboot` run in that, on the same disk.
+pub const BOOT: &str = "/var/lib/guest-boot-id";
+
 /// The guest that this process runs in.
 #[derive(Debug)]
 pub struct Guest {

@@ -56,7 +56,7 @@ impl Test {
         let start = Instant::now();
         let built = prepare(&layers);
         let mut outcomes = vec![Outcome { name: "build".to_owned(), report: Report::default(), took: start.elapsed() }];
-        let (mut jobs, programs) = match built {
+        let Prepared { mut jobs, programs } = match built {
             Ok(built) => built,
             Err(error) => {
                 outcomes[0].report = failed("the build", &error);
@@ -73,11 +73,19 @@ impl Test {
     }
 }
 
+/// What was built.
+#[derive(Debug)]
+struct Prepared {
+    jobs: BTreeMap<Layer, Vec<Job>>,
+    /// Programs that tests start.
+    programs: Vec<PathBuf>,
+}
+
 /// Installs what building needs, and builds every test program, and the programs that tests start.
-fn prepare(layers: &[Layer]) -> Result<(BTreeMap<Layer, Vec<Job>>, Vec<PathBuf>)> {
+fn prepare(layers: &[Layer]) -> Result<Prepared> {
     crate::machine::require(layer::BUILD, "building the tests")?;
     let built = build::all()?;
-    Ok((layer::sort(built.tests, layers)?, built.programs))
+    Ok(Prepared { jobs: layer::sort(built.tests, layers)?, programs: built.programs })
 }
 
 fn list(layers: &[Layer], jobs: &BTreeMap<Layer, Vec<Job>>) -> Result<ExitCode> {

@@ -16,15 +16,17 @@ use clap::Subcommand;
 
 use crate::run::{Run, complain, print};
 pub(crate) use guest::{Ended, Guest, obstacle, prepare};
-pub(crate) use machine::{Lsm, Machine, Policy};
+pub(crate) use image::Image;
+pub(crate) use machine::{Lsm, Machine, PROGRAM, Policy, Words};
 
 mod debian;
-mod disk;
+pub(crate) mod disk;
 mod guest;
-pub(crate) mod image;
+mod image;
 mod machine;
 mod policy;
 mod root;
+pub(crate) mod store;
 
 /// Runs programs in Debian guests with a kernel of their own: with AppArmor, or with SELinux enforcing.
 ///
@@ -104,7 +106,7 @@ impl Which {
 impl Vm {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.command {
-            Command::Image => print(&image::Image::get()?.dir().display().to_string())?,
+            Command::Image => print(&Image::get()?.dir().display().to_string())?,
             Command::Run { guest, bring, out, timeout, command } => {
                 let guest = with_files(&guest, bring.as_deref(), &script(&command))?;
                 let ended = guest.boot(SCRIPT, Duration::from_secs(timeout), pass_on)?;

@@ -1,6 +1,6 @@
 //! What is live in this guest, and that it confines.
 
-use spo_tests::guest::{Container, Guest, all, live, said, text};
+use spo_tests::guest::{BOOT, Container, Guest, all, live, said, text};
 
 #[test]
 fn apparmor_is_live_beside_bpf_and_selinux_is_not() {
@@ -52,4 +52,10 @@ fn profile(name: &str, rules: &str) -> tempfile::NamedTempFile {
 
 fn loaded() -> String {
     text("/sys/kernel/security/apparmor/profiles")
+}
+
+#[test]
+fn this_boot_is_noted_for_after_the_reboot() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    std::fs::write(BOOT, text("/proc/sys/kernel/random/boot_id")).expect("the disk can be written to");
 }

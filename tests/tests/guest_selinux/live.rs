@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use spo_tests::guest::{Container, Guest, all, live, said, text};
+use spo_tests::guest::{BOOT, Container, Guest, all, live, said, text};
 
 #[test]
 fn selinux_enforces_beside_bpf_and_apparmor_is_not_live() {
@@ -69,4 +69,10 @@ const TYPE: &str = "
 /// Whether the policy that is loaded has this type.
 fn is_type(name: &str) -> bool {
     fs::write("/sys/fs/selinux/context", format!("system_u:system_r:{name}:s0")).is_ok()
+}
+
+#[test]
+fn this_boot_is_noted_for_after_the_reboot() {
+    let Some(_guest) = Guest::entered("selinux") else { return };
+    std::fs::write(BOOT, text("/proc/sys/kernel/random/boot_id")).expect("the disk can be written to");
 }

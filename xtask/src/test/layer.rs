@@ -26,6 +26,8 @@ pub(super) enum Layer {
     Api,
     /// Pods on a real cluster.
     Cluster,
+    /// Pods on nodes with AppArmor and with SELinux.
+    Nodes,
 }
 
 /// What building any test needs: a C linker, and the library that the seccomp compiler is held against.
@@ -47,6 +49,7 @@ impl Layer {
             Self::Guest => "security modules, in guests that have them",
             Self::Api => "against a real API server",
             Self::Cluster => "pods on a real cluster",
+            Self::Nodes => "pods on nodes with AppArmor and with SELinux",
         }
     }
 
@@ -55,7 +58,7 @@ impl Layer {
         match self {
             Self::Unit | Self::Node => 10 * MINUTE,
             Self::Kernel | Self::Guest | Self::Api => 20 * MINUTE,
-            Self::Cluster => 40 * MINUTE,
+            Self::Cluster | Self::Nodes => 40 * MINUTE,
         }
     }
 
@@ -75,7 +78,7 @@ impl Layer {
         match prefixes.iter().find(|(prefix, _)| target.starts_with(prefix)) {
             Some((_, layer)) => Ok(*layer),
             None => bail!(
-                "tests/tests/{target}.rs belongs to no layer: begin its name with recording, guest, api or cluster"
+                "tests/tests/{target}.rs belongs to no layer: begin its name with recording, guest, api, cluster or nodes"
             ),
         }
     }
@@ -90,6 +93,7 @@ impl fmt::Display for Layer {
             Self::Guest => "guest",
             Self::Api => "api",
             Self::Cluster => "cluster",
+            Self::Nodes => "nodes",
         })
     }
 }
@@ -140,6 +144,6 @@ mod tests {
     #[test]
     fn layers_run_in_their_order_whatever_the_command_line_says() {
         assert_eq!(chosen(&[Layer::Cluster, Layer::Unit]), [Layer::Unit, Layer::Cluster]);
-        assert_eq!(chosen(&[]).len(), 6);
+        assert_eq!(chosen(&[]).len(), 7);
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn root_parameter() -> String {
 }
 
 /// A disk that holds a copy of `from`, and is found by its label.
-pub(super) fn plain(from: &Path, label: &str, free_mib: u64, to: &Path) -> Result<()> {
+pub(crate) fn plain(from: &Path, label: &str, free_mib: u64, to: &Path) -> Result<()> {
     let size = size_mib(from)? + free_mib;
     File::create(to).with_context(|| format!("cannot make {}", to.display()))?;
     format(from, label, 0, size, to)
@@ -78,7 +78,7 @@ pub(super) fn copy_out(disk: &Path, to: &Path) -> Result<()> {
 }
 
 /// A copy that takes no more room than what is in it.
-pub(super) fn copy(disk: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(disk: &Path, to: &Path) -> Result<()> {
     let cp = Run::new("cp").args(["--sparse=always", "--reflink=auto"]).arg(disk).arg(to).quiet();
     cp.run().with_context(|| format!("cannot copy {}", disk.display()))?;
     // The image may be for reading only.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::disk;
 use super::image::Image;
-use super::machine::{self, Machine, SHELL};
+use super::machine::{self, Machine, PROGRAM, SHELL};
 use crate::machine::{present, require};
-use crate::run::say;
+use crate::run::{Run, say};
 
 /// How often a running guest is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -78,7 +78,7 @@ impl Guest {
         for file in ["console", "status"] {
             fs::write(self.file(file), "").with_context(|| format!("cannot write {}", self.file(file).display()))?;
         }
-        let mut command = self.machine.command(&self.image, self.place.path(), script);
+        let mut command = self.command(script);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().context("cannot start QEMU")?;
         Ok(Boot { child, console: self.file("console"), status: self.file("status"), since: Instant::now() })
@@ -86,8 +86,7 @@ impl Guest {
 
     /// Boots it with a shell on this terminal.
     pub(crate) fn shell(&self) -> Result<()> {
-        let status =
-            self.machine.command(&self.image, self.place.path(), SHELL).status().context("cannot start QEMU")?;
+        let status = self.command(SHELL).stdin(Stdio::inherit()).status().context("cannot start QEMU")?;
         ensure!(status.success(), "QEMU ended with {status}");
         Ok(())
     }
@@ -95,6 +94,12 @@ impl Guest {
     /// Copies the job's folder, with what the job has written, into `to`.
     pub(crate) fn copy_out(&self, to: &Path) -> Result<()> {
         disk::copy_out(&self.file("job.img"), to)
+    }
+
+    fn command(&self, script: &str) -> Command {
+        // It ends with this tool, however that ends.
+        let setpriv = Run::new("setpriv").args(["--pdeathsig", "KILL", "--", PROGRAM]).quiet();
+        setpriv.args(self.machine.arguments(&self.image, self.place.path(), script)).into_command()
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -177,6 +182,6 @@ pub(crate) fn obstacle() -> Option<&'static str> {
     if cfg!(not(target_arch = "x86_64")) {
         return Some("guests run on x86_64 only so far");
     }
-    let possible = crate::machine::is_root() || present("qemu-system-x86_64");
+    let possible = crate::machine::is_root() || present(PROGRAM);
     (!possible).then_some("needs root, to make the guest that it runs in")
 }

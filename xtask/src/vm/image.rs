@@ -72,8 +72,13 @@ impl Image {
     }
 
     /// The disk, which no guest may write to: each has a copy.
-    pub(super) fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.dir.join("root.img")
+    }
+
+    /// The files of the disk, whose programs also make disks of images.
+    pub(super) fn files(&self) -> PathBuf {
+        self.dir.join("root")
     }
 
     fn make(&self) -> Result<()> {
@@ -98,7 +103,6 @@ impl Image {
         fs::write(unfinished.join("packages"), packages.join("\n") + "\n")
             .context("cannot write the list of packages")?;
         disk::root(&root, FREE_MIB, &unfinished.join("root.img"))?;
-        remove(&root)?;
         fs::rename(&unfinished, &self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
         say(&format!("made in {:.0} s: {}", start.elapsed().as_secs_f64(), self.dir.display()));
         Ok(())

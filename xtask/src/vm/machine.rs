@@ -3,21 +3,18 @@
 //! One processor, as several that are emulated make the guest's kernel panic in one boot of fifty (QEMU 7.2). Standard output and
 //! standard error of the job are QEMU's own, through two ports of a virtual serial device; a third port takes the exit status.
 
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
 
 use clap::ValueEnum;
 
 use super::disk;
 use super::image::Image;
 use crate::machine::{Package, present};
-use crate::run::Run;
 
-/// Emulates the machine.
-pub(super) const PACKAGES: &[Package] = &[
-    Package { name: "qemu-system-x86", file: "qemu-system-x86_64" },
-    Package { name: "e2fsprogs", file: "/sbin/mkfs.ext4" },
-];
+/// What the machine is emulated by.
+pub(super) const PACKAGES: &[Package] =
+    &[Package { name: "qemu-system-x86", file: PROGRAM }, Package { name: "e2fsprogs", file: "/sbin/mkfs.ext4" }];
 
 /// The security module that confines by name in a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -50,6 +47,9 @@ pub(crate) enum Policy {
     Default,
 }
 
+/// QEMU.
+pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
+
 /// What a guest is booted with.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
@@ -64,28 +64,27 @@ impl Machine {
         Self { lsm, policy: Policy::default(), permissive: false, memory_mib: 1024 }
     }
 
-    /// The command that boots it from what is in `place`, to run a script of the job; `shell` takes the terminal instead.
-    pub(super) fn command(&self, image: &Image, place: &Path, script: &str) -> Command {
-        // It ends with this tool, however that ends.
-        let mut command =
-            Run::new("setpriv").args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]).quiet().into_command();
-        // Its temporary files are the guest's.
-        command.env("TMPDIR", place).args(["-M", "q35", "-smp", "1", "-m", &format!("{}M", self.memory_mib)]);
-        command.args(accelerator()).args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-        command.arg("-kernel").arg(image.kernel()).arg("-append").arg(self.parameters(script));
-        command.args(["-device", "nvme,id=nvme,serial=guest"]);
-        drive(&mut command, &place.join("root.img"), "root", 1);
-        drive(&mut command, &place.join("job.img"), "job", 2);
+    /// The arguments of QEMU that boot it from what is in `place`, to run a script of the job; [`SHELL`] takes the terminal instead.
+    pub(crate) fn arguments(&self, image: &Image, place: &Path, script: &str) -> Vec<OsString> {
+        let mut words = Words::default();
+        words.all(&["-M", "q35", "-smp", "1", "-m", &format!("{}M", self.memory_mib)]);
+        words.all(accelerator());
+        words.all(&["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        words.path("-kernel", "", &image.kernel(), "");
+        words.all(&["-append", &self.parameters(script)]);
+        words.all(&["-device", "nvme,id=nvme,serial=guest"]);
+        words.drive(&place.join("root.img"), "root", 1);
+        words.drive(&place.join("job.img"), "job", 2);
         if script == SHELL {
-            command.args(["-serial", "mon:stdio"]);
-            return command;
+            words.all(&["-serial", "mon:stdio"]);
+            return words.0;
         }
-        command.arg("-serial").arg(option("file:", &place.join("console"), ""));
-        command.args(["-device", "virtio-serial-pci,max_ports=4"]);
-        port(&mut command, 1, Path::new("/dev/fd/1"));
-        port(&mut command, 2, Path::new("/dev/fd/2"));
-        port(&mut command, 3, &place.join("status"));
-        command
+        words.path("-serial", "file:", &place.join("console"), "");
+        words.all(&["-device", "virtio-serial-pci,max_ports=4"]);
+        words.port(1, Path::new("/dev/fd/1"));
+        words.port(2, Path::new("/dev/fd/2"));
+        words.port(3, &place.join("status"));
+        words.0
     }
 
     /// The kernel's command line.
@@ -109,24 +108,33 @@ impl Machine {
 /// The script that is none: a shell on the terminal.
 pub(super) const SHELL: &str = "shell";
 
-/// One of the disks.
-fn drive(command: &mut Command, file: &Path, name: &str, number: u32) {
-    // Nobody wants the guest's files after a crash of the machine.
-    command.arg("-drive").arg(option("file=", file, &format!(",format=raw,if=none,id={name},cache=unsafe")));
-    command.args(["-device", &format!("nvme-ns,drive={name},bus=nvme,nsid={number}")]);
-}
+/// A command line.
+#[derive(Debug, Default)]
+pub(crate) struct Words(pub(crate) Vec<OsString>);
 
-/// A port of the virtual serial device. To a file: QEMU's other devices stop a guest whose reader is slow or gone.
-fn port(command: &mut Command, number: u32, to: &Path) {
-    command.arg("-chardev").arg(option(&format!("file,id=port{number},path="), to, ""));
-    command.args(["-device", &format!("virtserialport,chardev=port{number},nr={number}")]);
-}
+impl Words {
+    pub(crate) fn all(&mut self, words: &[&str]) {
+        self.0.extend(words.iter().map(OsString::from));
+    }
 
-fn option(before: &str, path: &Path, after: &str) -> std::ffi::OsString {
-    let mut text = std::ffi::OsString::from(before);
-    text.push(path);
-    text.push(after);
-    text
+    fn path(&mut self, name: &str, before: &str, path: &Path, after: &str) {
+        let mut value = OsString::from(before);
+        value.push(path);
+        value.push(after);
+        self.0.extend([name.into(), value]);
+    }
+
+    /// One of the disks. Nobody wants the guest's files after a crash of the machine.
+    pub(crate) fn drive(&mut self, file: &Path, name: &str, number: u32) {
+        self.path("-drive", "file=", file, &format!(",format=raw,if=none,id={name},cache=unsafe"));
+        self.all(&["-device", &format!("nvme-ns,drive={name},bus=nvme,nsid={number}")]);
+    }
+
+    /// A port of the virtual serial device, to a file or pipe that others may write to as well.
+    fn port(&mut self, number: u32, to: &Path) {
+        self.path("-chardev", &format!("file,id=port{number},append=on,path="), to, "");
+        self.all(&["-device", &format!("virtserialport,chardev=port{number},nr={number}")]);
+    }
 }
 
 /// The processor itself where the kernel can lend it, else an emulated one. Of that, only the features that are quick to emulate: with all

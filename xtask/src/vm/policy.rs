@@ -40,12 +40,19 @@ pub(super) fn install(root: &Path) -> Result<()> {
     write(root, "node.cil", NODE)?;
     let debian: Vec<String> = BASE.iter().chain([&CONTAINER]).map(|name| format!("{MODULES}/{name}.pp.bz2")).collect();
     let store = root.join("etc/selinux");
+    alias(&store.join("default/contexts/files/file_contexts.subs_dist"))?;
     semodule(root, "default", &debian)?;
     Run::new("cp").arg("-a").arg(store.join("default")).arg(store.join("mini")).quiet().run()?;
     write(root, "mini.cil", &mini(root)?)?;
     write(root, "container.cil", &plain(root, CONTAINER)?)?;
     semodule(root, "mini", &["mini.cil", "container.cil"].map(|name| format!("{MODULES}/{name}")))?;
     label(root)
+}
+
+/// Has the policy take one folder for another.
+fn alias(file: &Path) -> Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    fs::write(file, text + &super::root::aliases()).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn write(root: &Path, name: &str, text: &str) -> Result<()> {

@@ -13,7 +13,7 @@ use super::debian::Archive;
 use super::policy;
 use crate::run::Run;
 
-/// Both modules' tools, a runtime that starts quickly, and what a shell wants.
+/// Both modules' tools, container runtimes with what makes a node of them, and what a shell wants.
 pub(super) const PACKAGES: &[&str] = &[
     "busybox-static",
     "bash",
@@ -28,16 +28,16 @@ pub(super) const PACKAGES: &[&str] = &[
     "kmod",
     "apparmor",
     "auditd",
-    "crun",
     "selinux-policy-default",
     "policycoreutils",
     "semodule-utils",
     "secilc",
     "selinux-utils",
+    "crun",
+    "runc",
+    "containerd",
+    "containernetworking-plugins",
 ];
-
-/// What it takes to be a node of a cluster.
-pub(super) const NODE_PACKAGES: &[&str] = &["containerd", "runc", "containernetworking-plugins"];
 
 /// Has disks, ext4 and the virtual serial device built in, so it needs no first root.
 pub(super) const KERNEL: &str = "linux-image-cloud-amd64";
@@ -65,8 +65,15 @@ const INIT: &str = include_str!("init");
 /// Programs that busybox stands in for.
 const APPLETS: &[&str] = &["awk", "tar", "vi", "ps", "ip", "less", "pidof", "bzip2", "xz", "gzip", "hostname"];
 
-/// What the kernel has as modules, in the order in which they are loaded.
-const MODULES: &[&str] = &["overlay"];
+/// What the kernel has as modules: for layers of images, and for the network of a node. A module comes after those that it needs.
+const MODULES: &[&str] = &["overlay", "failover", "net_failover", "virtio_net", "llc", "stp", "bridge", "veth"];
+
+/// Large programs that nothing starts, and all network plugins but these.
+const NOT_STARTED: &[&str] = &["containerd-stress", "containerd-shim", "containerd-shim-runc-v1"];
+const PLUGINS: &[&str] = &["bridge", "host-local", "loopback", "portmap"];
+
+/// Where the kubelet of a node in a cluster of ours is, which is not where the policy expects it.
+const KUBELET: &str = "/var/lib/node1/kubelet";
 
 /// Makes the files below `root`, and the kernel at `kernel`. Gives back the names of the packages' files.
 pub(super) fn make(archive: &Archive, packages: &[&str], root: &Path, kernel: &Path) -> Result<Vec<String>> {
@@ -77,6 +84,7 @@ pub(super) fn make(archive: &Archive, packages: &[&str], root: &Path, kernel: &P
         debs.into_iter().filter(|deb| !LEFT_OUT.iter().any(|start| name(deb).starts_with(start))).collect();
     used.iter().try_for_each(|deb| unpack(deb, root))?;
     unpack_kernel(&image, root, kernel)?;
+    prune(root)?;
     configure(root)?;
     policy::install(root)?;
     Ok(used.iter().chain([&image]).map(|deb| name(deb)).collect())
@@ -93,6 +101,11 @@ fn links(root: &Path) -> Result<()> {
         symlink(format!("usr/{dir}"), root.join(dir)).with_context(|| format!("cannot make the link {dir}"))?;
     }
     Ok(())
+}
+
+/// What SELinux is told about a folder that has the place of another.
+pub(super) fn aliases() -> String {
+    format!("{KUBELET} /var/lib/kubelet\n")
 }
 
 fn make_dir(path: &Path) -> Result<()> {
@@ -119,19 +132,31 @@ fn unpack_kernel(deb: &Path, root: &Path, kernel: &Path) -> Result<()> {
     fs::rename(&image, kernel).with_context(|| format!("cannot move {}", image.display()))?;
     let modules = root.join("usr/lib/modules/guest");
     make_dir(&modules)?;
-    for (place, module) in MODULES.iter().enumerate() {
+    for module in MODULES {
         let packed = Run::new("find").arg(&whole).args(["-name", &format!("{module}.ko.xz")]).quiet().output()?;
         let packed = packed.lines().next().with_context(|| format!("the kernel has no module {module}"))?.to_owned();
         let output =
             Run::new("xz").args(["-dc", &packed]).quiet().into_command().output().context("cannot start xz")?;
         ensure!(output.status.success(), "cannot unpack {packed}");
-        let file = modules.join(format!("{place}-{module}.ko"));
+        let file = modules.join(format!("{module}.ko"));
         fs::write(&file, output.stdout).with_context(|| format!("cannot write {}", file.display()))?;
     }
     fs::remove_dir_all(&whole).with_context(|| format!("cannot remove {}", whole.display()))
 }
 
-/// The only file of a folder that is wanted.
+fn prune(root: &Path) -> Result<()> {
+    let plugins = root.join("usr/lib/cni");
+    let all = fs::read_dir(&plugins).with_context(|| format!("cannot read {}", plugins.display()))?;
+    let others =
+        all.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !PLUGINS.contains(&name(path).as_str()));
+    let programs = NOT_STARTED.iter().map(|name| root.join("usr/bin").join(name));
+    others
+        .chain(programs)
+        .filter(|path| path.is_file())
+        .try_for_each(|path| fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display())))
+}
+
+/// The first file of a folder that is wanted.
 fn one(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -153,7 +178,20 @@ fn configure(root: &Path) -> Result<()> {
         let path = root.join(path);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    for dir in ["proc", "sys", "dev", "run", "tmp", "job", "root", "var/log/audit", "var/lib/containerd"] {
+    let pods = format!("{}/pods", &KUBELET[1..]);
+    for dir in [
+        "proc",
+        "sys",
+        "dev",
+        "run",
+        "tmp",
+        "job",
+        "root",
+        "var/log/audit",
+        "var/log/pods",
+        "var/lib/containerd",
+        &pods,
+    ] {
         make_dir(&root.join(dir))?;
     }
     fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755)).context("the first process must run")?;
