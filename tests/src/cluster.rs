@@ -69,12 +69,13 @@ impl Cluster {
     /// # Panics
     /// If the environment names a cluster that cannot be used.
     pub async fn with_guests() -> Option<Self> {
-        let cluster = Self::connect().await?;
-        if cluster.guests.is_empty() {
-            skip("needs guests as nodes of the cluster: cargo xtask test --only nodes");
+        if std::env::var_os("SPO_TEST_NODES").is_none_or(|nodes| nodes.is_empty()) {
+            skip(
+                "needs guests as nodes of a cluster, for which it takes root and x86_64: cargo xtask test --only nodes",
+            );
             return None;
         }
-        Some(cluster)
+        Self::connect().await
     }
 
     async fn named() -> Result<Self> {

@@ -84,7 +84,7 @@ struct Prepared {
 /// Installs what building needs, and builds every test program, and the programs that tests start.
 fn prepare(layers: &[Layer]) -> Result<Prepared> {
     crate::machine::require(layer::BUILD, "building the tests")?;
-    let built = build::all()?;
+    let built = build::all(&layer::patterns(layers))?;
     Ok(Prepared { jobs: layer::sort(built.tests, layers)?, programs: built.programs })
 }
 

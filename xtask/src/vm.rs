@@ -139,6 +139,12 @@ fn script(command: &[String]) -> String {
     format!("exec {}\n", words.join(" "))
 }
 
+/// Copies a program into a folder for a guest, without what only debuggers read, which is most of it.
+pub(crate) fn bring(program: &Path, folder: &Path, name: &str) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Run::new("strip").args(["--strip-debug", "-o"]).arg(folder.join(name)).arg(program).quiet().run()
+}
+
 /// A word for a shell.
 pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))

@@ -29,9 +29,14 @@ pub(super) struct All {
     pub(super) programs: Vec<PathBuf>,
 }
 
-/// Builds the whole workspace always: with part of it, features of shared dependencies would differ, and so would the builds.
-pub(super) fn all() -> Result<All> {
-    let cargo = Run::cargo().args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
+/// Builds all, or of the test programs only those whose names `only` describes. Always as part of the whole workspace: with less of it, features
+/// of shared dependencies would differ, and so would the builds.
+pub(super) fn all(only: &[&str]) -> Result<All> {
+    let mut cargo = Run::cargo().args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
+    let beside: &[&str] = if only.is_empty() { &[] } else { BESIDE };
+    for name in only.iter().chain(beside) {
+        cargo = cargo.args(["--test", name]);
+    }
     let mut child = cargo.dir(root()).into_command().stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let out = child.stdout.take().context("the output of cargo was asked for")?;
     let mut built = All::default();
@@ -46,6 +51,9 @@ pub(super) fn all() -> Result<All> {
     }
     Ok(built)
 }
+
+/// A test program of each package that has programs: with it, cargo builds those as well.
+const BESIDE: &[&str] = &["enabler", "command_line"];
 
 #[derive(Deserialize)]
 struct Message {

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::job::{Job, send_lines};
 use super::libtest::{Reader, Report, Skip};
 use super::skip;
-use crate::run::{Run, print, say};
+use crate::run::{print, say};
 use crate::vm::{self, Ended, Guest, Lsm, Machine, forward, quoted};
 
 /// Begins the lines that say which program's output follows: no test prints it.
@@ -110,12 +110,12 @@ fn job_disk(
 ) -> Result<tempfile::TempDir> {
     let disk = tempfile::Builder::new().prefix("spo-job-").tempdir().context("cannot make a temporary folder")?;
     for test in tests {
-        copy(&test.path, &disk.path().join("tests"), &test.target)?;
+        vm::bring(&test.path, &disk.path().join("tests"), &test.target)?;
     }
     for program in programs {
         let name = program.file_name().context("a program has a name")?.to_string_lossy();
         if NEEDED.contains(&name.as_ref()) {
-            copy(program, &disk.path().join("programs"), &name)?;
+            vm::bring(program, &disk.path().join("programs"), &name)?;
         }
     }
     for (name, second) in [("first", false), ("second", true)] {
@@ -127,12 +127,6 @@ fn job_disk(
 
 /// Programs of ours that tests in guests start.
 const NEEDED: &[&str] = &["spo-node", "spoc"];
-
-/// Without what only debuggers read, which is most of it.
-fn copy(program: &Path, to: &Path, name: &str) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
-    Run::new("strip").args(["--strip-debug", "-o"]).arg(to.join(name)).arg(program).quiet().run()
-}
 
 fn script(lsm: Lsm, tests: &[&Program], args: &[String], patience: Duration) -> String {
     let mut text = format!("export SPO_TEST_GUEST={} SPO_TEST_PROGRAMS=/job/programs\n", lsm.name());

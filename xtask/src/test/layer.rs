@@ -98,6 +98,21 @@ impl fmt::Display for Layer {
     }
 }
 
+/// The names of the programs in tests/, by layer.
+const PATTERNS: &[(&str, Layer)] = &[
+    ("recording*", Layer::Kernel),
+    ("guest*", Layer::Guest),
+    ("api*", Layer::Api),
+    ("cluster*", Layer::Cluster),
+    ("nodes*", Layer::Nodes),
+];
+
+/// How the names of these layers' programs begin; none if the layers have others as well.
+pub(super) fn patterns(layers: &[Layer]) -> Vec<&'static str> {
+    let of = |layer: &Layer| PATTERNS.iter().find(|(_, of)| of == layer).map(|(pattern, _)| *pattern);
+    layers.iter().map(of).collect::<Option<_>>().unwrap_or_default()
+}
+
 /// The layers asked for, in their order; all of them if none was named.
 pub(super) fn chosen(only: &[Layer]) -> Vec<Layer> {
     let all = Layer::value_variants().iter().copied();
@@ -133,6 +148,12 @@ mod tests {
         assert_eq!(Layer::of(&built("spo-tests", "recording_threads", true)).unwrap(), Layer::Kernel);
         assert_eq!(Layer::of(&built("spo-tests", "guest_apparmor", true)).unwrap(), Layer::Guest);
         assert_eq!(Layer::of(&built("spo-tests", "cluster", true)).unwrap(), Layer::Cluster);
+    }
+
+    #[test]
+    fn only_programs_of_the_layers_asked_for_are_built_where_their_names_say_which() {
+        assert_eq!(patterns(&[Layer::Guest, Layer::Api]), ["guest*", "api*"]);
+        assert!(patterns(&chosen(&[])).is_empty(), "everything");
     }
 
     #[test]

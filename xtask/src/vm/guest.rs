@@ -1,16 +1,18 @@
 //! A guest: the disks of one, booted as often as is wanted, each time for one script of its job.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::disk;
 use super::image::Image;
 use super::machine::{self, Machine, PROGRAM, SHELL};
+use super::{disk, forward};
 use crate::machine::{present, require};
 use crate::run::{Run, say};
 
@@ -74,6 +76,21 @@ impl Guest {
         bail!("a guest is booted at least once")
     }
 
+    /// Boots it to run a script of the job that has to end well; gives back what that printed. Its errors are passed on.
+    pub(crate) fn output(&self, script: &str, patience: Duration) -> Result<String> {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let ended = self.boot(script, patience, |child| {
+            let out = child.stdout.take().map(|out| collect(out, Arc::clone(&text)));
+            out.into_iter().chain(forward(child.stderr.take(), std::io::stderr())).collect()
+        })?;
+        let bytes = std::mem::take(&mut *text.lock().unwrap_or_else(PoisonError::into_inner));
+        match ended {
+            Ended::Status(0) => String::from_utf8(bytes).context("the guest printed what is no text"),
+            Ended::Status(status) => bail!("{script} ended with {status} in the guest"),
+            Ended::Failed(why) => bail!(why),
+        }
+    }
+
     fn start(&self, script: &str) -> Result<Boot> {
         for file in ["console", "status"] {
             fs::write(self.file(file), "").with_context(|| format!("cannot write {}", self.file(file).display()))?;
@@ -105,6 +122,16 @@ impl Guest {
     fn file(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
+}
+
+/// Collects what comes, in a thread of its own.
+fn collect(mut from: impl Read + Send + 'static, to: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before an error is kept.
+        let _end = from.read_to_end(&mut bytes);
+        *to.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    })
 }
 
 /// Installs and makes what every guest needs.

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest as _, Sha256};
@@ -48,6 +48,7 @@ impl Image {
     pub(crate) fn get() -> Result<Self> {
         let image = Self { dir: cache()?.join("vm").join(key()) };
         if image.dir.exists() {
+            image.note_use();
             return Ok(image);
         }
         if !is_root() {
@@ -60,7 +61,13 @@ impl Image {
         }
         require(PACKAGES, "the image of a guest")?;
         image.make()?;
+        image.note_use();
         Ok(image)
+    }
+
+    /// So that one that nobody uses any more can be told. Who may not write here removes none either.
+    fn note_use(&self) {
+        let _not_mine = fs::write(self.dir.join(USED), "");
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -86,6 +93,7 @@ impl Image {
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
         let lock = lock(parent)?;
         if !self.dir.exists() {
+            remove_unused(parent)?;
             self.build(&parent.join("apt"))?;
         }
         drop(lock);
@@ -107,6 +115,23 @@ impl Image {
         say(&format!("made in {:.0} s: {}", start.elapsed().as_secs_f64(), self.dir.display()));
         Ok(())
     }
+}
+
+/// A file whose time is that of the last use.
+const USED: &str = "used";
+
+/// How long an image is kept that is not used: branches differ in how they make it.
+const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Removes images that have not been used for long, each of which takes some hundred megabytes.
+fn remove_unused(parent: &Path) -> Result<()> {
+    for entry in fs::read_dir(parent).with_context(|| format!("cannot read {}", parent.display()))?.flatten() {
+        let used = entry.path().join(USED).metadata().and_then(|used| used.modified());
+        if used.is_ok_and(|at| at.elapsed().is_ok_and(|since| since > KEPT)) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn key() -> String {
