@@ -9,10 +9,10 @@ use kube::{Client, Config};
 
 use crate::node::Node;
 
-/// The name of the only node.
+/// The name of the node that is there always.
 pub const NODE: &str = "node1";
 
-/// A running cluster of one node.
+/// A running cluster of one node, and of guests as further nodes where a test wants those.
 #[derive(Clone)]
 pub struct Cluster {
     /// Talks to its API server as an administrator.
@@ -25,6 +25,8 @@ pub struct Cluster {
     pub kubectl: PathBuf,
     /// The digest of the image of our programs that is on the node.
     pub image_digest: String,
+    /// The names of the guests that are nodes, which are those of their security modules.
+    pub guests: Vec<String>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -62,6 +64,20 @@ impl Cluster {
         String::from_utf8(output.stdout).expect("text")
     }
 
+    /// The one that the environment names, with a guest for each security module as a node. Without one the test is skipped, and a line says so.
+    ///
+    /// # Panics
+    /// If the environment names a cluster that cannot be used.
+    pub async fn with_guests() -> Option<Self> {
+        if std::env::var_os("SPO_TEST_NODES").is_none_or(|nodes| nodes.is_empty()) {
+            skip(
+                "needs guests as nodes of a cluster, for which it takes root and x86_64: cargo xtask test --only nodes",
+            );
+            return None;
+        }
+        Self::connect().await
+    }
+
     async fn named() -> Result<Self> {
         // Programs that link more than one choose; whoever comes second finds it chosen.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -71,7 +87,9 @@ impl Cluster {
         let client = Client::try_from(config)?;
         let (busybox, image_digest) = (variable("SPO_TEST_BUSYBOX")?, variable("SPO_TEST_IMAGE_DIGEST")?);
         let kubectl = variable("SPO_TEST_KUBECTL")?.into();
-        Ok(Self { client, node, busybox, kubectl, image_digest })
+        let guests = std::env::var("SPO_TEST_NODES").unwrap_or_default();
+        let guests = guests.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Ok(Self { client, node, busybox, kubectl, image_digest, guests })
     }
 }
 

@@ -8,6 +8,7 @@
 #[expect(clippy::unwrap_used, clippy::print_stdout, reason = "what helps a test fails and speaks as the test does")]
 pub mod api;
 pub mod cluster;
+pub mod guest;
 pub mod manifest;
 pub mod node;
 pub mod ns;

@@ -93,16 +93,17 @@ fn is_rolled_out(deployment: &Deployment) -> bool {
     })
 }
 
-/// Waits until the daemon is ready on the node.
+/// Waits until the daemon is ready on every node.
 ///
 /// # Panics
 /// If it does not come to that.
 pub async fn daemon_ready(cluster: &Cluster) {
+    let nodes = i32::try_from(1 + cluster.guests.len()).expect("a few nodes");
     wait::until(&daemon_sets(cluster), DAEMON, "to be rolled out", |set| {
         set.status.as_ref().is_some_and(|status| {
             status.observed_generation == set.metadata.generation
-                && status.updated_number_scheduled == Some(1)
-                && status.number_available == Some(1)
+                && status.updated_number_scheduled == Some(nodes)
+                && status.number_available == Some(nodes)
         })
     })
     .await;

@@ -8,8 +8,8 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long anything may take. Far more than it does, even beside other work.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+/// How long anything may take. Far more than it does, even in a guest and beside other work.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(20);

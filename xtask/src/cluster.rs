@@ -1,8 +1,8 @@
 //! `cargo xtask cluster`: a real Kubernetes, for the tests and for trying things out.
 //!
 //! etcd and Kubernetes are built from source, once, by the go.mod in this folder; containerd, runc and the rest come from Debian.
-//! Two shapes: one node with everything on it, as root, in a network and with system folders of its own ([`namespace`]); and
-//! a bare API server for any user ([`api`]).
+//! Two shapes: one node with everything on it, as root, in a network and with system folders of its own ([`namespace`]), and beside it
+//! guests as further nodes where that is wanted ([`guests`]); and a bare API server for any user ([`api`]).
 //!
 //! The cluster's network is its own, so clients run in it: `cargo xtask cluster kubectl` and `cargo xtask cluster exec`. Nothing
 //! outside of it can reach it, and it cannot reach out.
@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
 use crate::run::say;
+use crate::vm::Lsm;
 use dir::Dir;
 
 pub(crate) mod api;
@@ -24,6 +25,7 @@ mod cgroup;
 mod control;
 pub(crate) mod dir;
 mod go;
+mod guests;
 mod kubeconfig;
 mod namespace;
 pub(crate) mod node;
@@ -50,7 +52,13 @@ enum Command {
     /// Builds the binaries, and starts nothing.
     Build,
     /// Starts the cluster. Harmless if it is up; one that is damaged is replaced.
-    Up,
+    Up {
+        /// Further nodes: guests in QEMU with this security module, by whose names they go; 2 GiB each.
+        ///
+        /// They have the image that was loaded last; where that changed, they are booted anew.
+        #[arg(long, value_name = "LSM,…", value_delimiter = ',', conflicts_with = "api_only")]
+        guests: Vec<Lsm>,
+    },
     /// Ends it and removes all of it. Harmless if there is none.
     Down,
     /// Prints the administrator's kubeconfig. It works inside the cluster's network: see `exec`.
@@ -79,7 +87,7 @@ impl Cluster {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Build => build::build(if self.api_only { build::API } else { build::ALL }).map(drop)?,
-            Command::Up => up(self.api_only)?,
+            Command::Up { guests } => up(self.api_only, &guests)?,
             Command::Down if self.api_only => api::down(&Dir::api())?,
             Command::Down => node::down(&Dir::node())?,
             Command::Kubeconfig => print_kubeconfig(self.api_only)?,
@@ -109,12 +117,15 @@ fn status(process: &mut Process) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-fn up(api_only: bool) -> Result<()> {
+fn up(api_only: bool, guests: &[Lsm]) -> Result<()> {
     let (dir, only) = if api_only { (Dir::api(), " --api-only") } else { (Dir::node(), "") };
     if api_only {
         api::up(&dir)?;
     } else {
         node::up(&dir)?;
+        if !guests.is_empty() {
+            node::up_guests(&dir, guests)?;
+        }
     }
     say(&format!("kubectl: cargo xtask cluster{only} kubectl get pods --all-namespaces"));
     say(&format!("the end: cargo xtask cluster{only} down"));

@@ -19,6 +19,7 @@ mod machine;
 mod run;
 mod test;
 mod tidy;
+mod vm;
 
 /// The one tool around this workspace: what a person runs, CI runs.
 ///
@@ -46,6 +47,7 @@ enum Command {
     Bpf(bpf::Bpf),
     Image(image::BuildImage),
     Cluster(cluster::Cluster),
+    Vm(vm::Vm),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Test(test) => return test.run(),
         Command::Cluster(cluster) => return cluster.run(),
+        Command::Vm(vm) => return vm.run(),
         Command::Demo(demo) => demo.run(),
         Command::Check(check) => check.run(),
         Command::Tidy(tidy) => tidy.run(),

@@ -5,6 +5,7 @@
 //! counted apart; in continuous integration a skip that nothing on the machine explains is a failure.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use libtest::Report;
 use surroundings::Surroundings;
 
 mod build;
+mod guest;
 mod job;
 mod layer;
 mod libtest;
@@ -54,8 +56,8 @@ impl Test {
         let start = Instant::now();
         let built = prepare(&layers);
         let mut outcomes = vec![Outcome { name: "build".to_owned(), report: Report::default(), took: start.elapsed() }];
-        let mut jobs = match built {
-            Ok(jobs) => jobs,
+        let Prepared { mut jobs, programs } = match built {
+            Ok(built) => built,
             Err(error) => {
                 outcomes[0].report = failed("the build", &error);
                 return close(&outcomes);
@@ -65,17 +67,25 @@ impl Test {
             return list(&layers, &jobs);
         }
         for layer in layers {
-            outcomes.push(run(layer, &jobs.remove(&layer).unwrap_or_default(), &self.args));
+            outcomes.push(run(layer, &jobs.remove(&layer).unwrap_or_default(), &programs, &self.args));
         }
         close(&outcomes)
     }
 }
 
-/// Installs what building needs, and builds every test program.
-fn prepare(layers: &[Layer]) -> Result<BTreeMap<Layer, Vec<Job>>> {
+/// What was built.
+#[derive(Debug)]
+struct Prepared {
+    jobs: BTreeMap<Layer, Vec<Job>>,
+    /// Programs that tests start.
+    programs: Vec<PathBuf>,
+}
+
+/// Installs what building needs, and builds every test program, and the programs that tests start.
+fn prepare(layers: &[Layer]) -> Result<Prepared> {
     crate::machine::require(layer::BUILD, "building the tests")?;
-    let built = build::all()?;
-    layer::sort(built, layers)
+    let built = build::all(&layer::patterns(layers))?;
+    Ok(Prepared { jobs: layer::sort(built.tests, layers)?, programs: built.programs })
 }
 
 fn list(layers: &[Layer], jobs: &BTreeMap<Layer, Vec<Job>>) -> Result<ExitCode> {
@@ -88,19 +98,23 @@ fn list(layers: &[Layer], jobs: &BTreeMap<Layer, Vec<Job>>) -> Result<ExitCode> 
 }
 
 /// Runs a layer; what goes wrong around its tests counts as a failed test, and the next layer still runs.
-fn run(layer: Layer, jobs: &[Job], args: &[String]) -> Outcome {
+fn run(layer: Layer, jobs: &[Job], programs: &[PathBuf], args: &[String]) -> Outcome {
     let start = Instant::now();
     say(&format!("── {layer}: {}", layer.about()));
-    let report = run_jobs(layer, jobs, args).unwrap_or_else(|error| failed(&format!("what {layer} needs"), &error));
+    let report =
+        run_jobs(layer, jobs, programs, args).unwrap_or_else(|error| failed(&format!("what {layer} needs"), &error));
     Outcome { name: layer.to_string(), report: skip::judge(report), took: start.elapsed() }
 }
 
 /// What the tests need around them is there for as long as they run, and only if there are any.
-fn run_jobs(layer: Layer, jobs: &[Job], args: &[String]) -> Result<Report> {
+fn run_jobs(layer: Layer, jobs: &[Job], programs: &[PathBuf], args: &[String]) -> Result<Report> {
     let mut report = Report::default();
     if jobs.is_empty() {
         say("no tests");
         return Ok(report);
+    }
+    if layer == Layer::Guest {
+        return guest::run(jobs, programs, args, layer.patience());
     }
     let surroundings = Surroundings::of(layer)?;
     for job in jobs {

@@ -22,8 +22,9 @@ pub(super) const BRIDGE: &str = "spo0";
 /// The address of the node.
 pub(super) const NODE_ADDRESS: &str = "10.88.0.1";
 
-/// The addresses of the pods.
+/// The addresses of the pods, and the last of them. Those behind it are of machines on the bridge.
 pub(super) const POD_ADDRESSES: &str = "10.88.0.0/16";
+pub(super) const LAST_POD_ADDRESS: &str = "10.88.254.255";
 
 /// The folders that the node does not share with the machine.
 const OWN: &[&str] = &["/run", "/var/lib", "/var/log"];
@@ -79,7 +80,17 @@ impl Namespace {
         ] {
             self.run("ip", words)?;
         }
-        Ok(())
+        // The node is the router of what hangs on its bridge.
+        self.run("sh", ["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+    }
+
+    /// Makes a device for a machine on the bridge, which has an address there, and a network of pods behind it. Harmless if it is there.
+    pub(super) fn plug(&self, device: &str, address: &str, pods: &str) -> Result<()> {
+        if self.run("ip", ["link", "show", device]).is_err() {
+            self.run("ip", ["tuntap", "add", device, "mode", "tap"])?;
+            self.run("ip", ["link", "set", device, "master", BRIDGE, "up"])?;
+        }
+        self.run("ip", ["route", "replace", pods, "via", address, "dev", BRIDGE, "onlink"])
     }
 
     /// Lets go of both. They end with the last process in them.

@@ -1,7 +1,7 @@
 //! The cluster with a node: the control plane, and containerd, kubelet and kube-proxy as `node1`.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,11 @@ use super::dir::Dir;
 use super::namespace::{NODE_ADDRESS, Namespace};
 use super::process::{Service, until};
 use super::settings::{self, KUBELET_DIR, SOCKET};
-use super::{busybox, kubeconfig, pki, sysctl};
+use super::{busybox, guests, kubeconfig, pki, sysctl};
 use crate::image::pack;
 use crate::machine::{Package, is_root, require};
 use crate::run::{Run, say};
+use crate::vm::Lsm;
 
 /// What Debian has of a node.
 const PACKAGES: &[Package] = &[
@@ -82,7 +83,7 @@ fn make(dir: &Dir, tools: Tools) -> Result<Plan> {
     dir.claim()?;
     sysctl::save(dir)?;
     let plan = plan(dir, tools);
-    pki::issue(dir, &[pki::API, pki::NODE])?;
+    pki::issue(dir, &[pki::API, pki::NODE, pki::GUESTS])?;
     kubeconfig::write(dir, "kubeconfig", "admin", plan.ports.api)?;
     for tool in [Tool::ControllerManager, Tool::Scheduler, Tool::Kubelet, Tool::Proxy] {
         kubeconfig::write(dir, &format!("{tool}.kubeconfig"), tool.name(), plan.ports.api)?;
@@ -114,15 +115,15 @@ fn run(plan: &Plan) -> Result<()> {
     start("kubelet", &kubelet(plan))?;
     start("kube-proxy", &proxy(plan))?;
     let services: Vec<Service> = SERVICES.iter().map(|name| Service::new(&plan.dir, name)).collect();
-    until("node1 to be ready", Duration::from_secs(120), &services, || Ok(is_ready(plan)))?;
+    until("node1 to be ready", Duration::from_secs(120), &services, || Ok(is_ready(plan, "node1")))?;
     // Pods are refused before the controllers have made the account they run as by default.
     until("the service account `default`", Duration::from_secs(60), &services, || {
         Ok(plan.get("/api/v1/namespaces/default/serviceaccounts/default").is_some())
     })
 }
 
-fn is_ready(plan: &Plan) -> bool {
-    let Some(node) = plan.get("/api/v1/nodes/node1") else { return false };
+pub(super) fn is_ready(plan: &Plan, name: &str) -> bool {
+    let Some(node) = plan.get(&format!("/api/v1/nodes/{name}")) else { return false };
     let node: serde_json::Value = serde_json::from_str(&node).unwrap_or_default();
     let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
     conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
@@ -133,7 +134,7 @@ pub(crate) fn down(dir: &Dir) -> Result<()> {
     if !dir.is_ours()? {
         return Ok(());
     }
-    for name in SERVICES {
+    for name in guests::ALL.iter().map(|guest| guest.service).chain(SERVICES) {
         Service::new(dir, name).kill()?;
     }
     // Containers, and what a crash has left.
@@ -168,20 +169,38 @@ pub(crate) fn environment(dir: &Dir) -> Result<Vec<(String, String)>> {
     ])
 }
 
+/// Makes guests nodes of the cluster, which is up; those that are keep running unless the image that was loaded is another now.
+pub(crate) fn up_guests(dir: &Dir, lsms: &[Lsm]) -> Result<()> {
+    if lsms.is_empty() {
+        return Ok(());
+    }
+    let plan = plan(dir, build::build(build::ALL)?);
+    let (busybox, loaded) = (dir.join(BUSYBOX), dir.join(LOADED_TAR));
+    let images: Vec<&Path> = [&busybox, &loaded].into_iter().map(PathBuf::as_path).filter(|tar| tar.exists()).collect();
+    guests::up(&plan, lsms, &images)
+}
+
 /// Brings an image, packed as a tar of the OCI layout or as Docker saves it, onto the node.
 pub(crate) fn load(dir: &Dir, image: &Path) -> Result<()> {
     if Service::new(dir, CONTAINERD).pid().is_none() {
         bail!("no cluster is up: cargo xtask cluster up");
     }
     import(dir, image)?;
+    // For guests, which are booted with it.
+    let kept = dir.join(LOADED_TAR);
+    Run::new("cp").args(["--force", "--reflink=auto"]).arg(image).arg(&kept).quiet().run()?;
     dir.write(LOADED, pack::digest_in(image).unwrap_or_default())
 }
 
 /// Notes the digest of the image that was loaded last.
 const LOADED: &str = "loaded";
 
+/// The tars of the node's images.
+const LOADED_TAR: &str = "loaded.tar";
+const BUSYBOX: &str = "busybox.tar";
+
 fn images(plan: &Plan) -> Result<()> {
-    let image = plan.dir.join("busybox.tar");
+    let image = plan.dir.join(BUSYBOX);
     busybox::pack(&image)?;
     let socket = plan.dir.of_node(SOCKET);
     let service = Service::new(&plan.dir, CONTAINERD);
@@ -216,6 +235,8 @@ fn proxy(plan: &Plan) -> Command {
     command.arg("--kubeconfig").arg(plan.config_of(Tool::Proxy));
     // The size of the connection table is the machine's, and not to be set from within a network namespace.
     command.args(["--hostname-override", "node1", "--proxy-mode", "nftables", "--conntrack-max-per-core", "0"]);
+    // It serves guests as well. What one pod of a guest asks of another through a Service has to come back this way.
+    command.arg("--masquerade-all");
     command
 }
 

@@ -10,6 +10,7 @@ use rcgen::{
 };
 
 use super::dir::Dir;
+use super::guests;
 use super::namespace::NODE_ADDRESS;
 
 /// Who a certificate is for: Kubernetes reads the user from the common name and groups from the organisation.
@@ -47,6 +48,20 @@ pub(super) const NODE: &[Subject] = &[
         group: Some("system:nodes"),
         served_at: &[NODE_ADDRESS, "127.0.0.1", "node1"],
         ..Subject::client("kubelet", "system:node:node1")
+    },
+];
+
+/// The kubelets of guests.
+pub(super) const GUESTS: &[Subject] = &[
+    Subject {
+        group: Some("system:nodes"),
+        served_at: &[guests::ALL[0].address],
+        ..Subject::client("apparmor", "system:node:apparmor")
+    },
+    Subject {
+        group: Some("system:nodes"),
+        served_at: &[guests::ALL[1].address],
+        ..Subject::client("selinux", "system:node:selinux")
     },
 ];
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::dir::Dir;
-use super::namespace::{BRIDGE, POD_ADDRESSES};
+use super::namespace::{BRIDGE, LAST_POD_ADDRESS, POD_ADDRESSES};
 use super::{busybox, cgroup};
 
 /// The kubelet's folder, as the node sees it: not the usual one, so that whatever takes that for granted is found out.
@@ -55,7 +55,7 @@ pub(super) fn network() -> serde_json::Value {
                 "type": "bridge", "bridge": BRIDGE, "isGateway": true, "ipMasq": true, "hairpinMode": true,
                 "ipam": {
                     "type": "host-local",
-                    "ranges": [[{"subnet": POD_ADDRESSES}]],
+                    "ranges": [[{"subnet": POD_ADDRESSES, "rangeEnd": LAST_POD_ADDRESS}]],
                     "routes": [{"dst": "0.0.0.0/0"}],
                 },
             },

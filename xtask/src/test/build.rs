@@ -21,14 +21,29 @@ pub(super) struct Built {
     pub(super) dir: PathBuf,
 }
 
-/// Builds the whole workspace always: with part of it, features of shared dependencies would differ, and so would the builds.
-pub(super) fn all() -> Result<Vec<Built>> {
-    let cargo = Run::cargo().args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
+/// All that was built.
+#[derive(Debug, Default)]
+pub(super) struct All {
+    pub(super) tests: Vec<Built>,
+    /// Programs that are no tests, and that tests start.
+    pub(super) programs: Vec<PathBuf>,
+}
+
+/// Builds all, or of the test programs only those whose names `only` describes. Always as part of the whole workspace: with less of it, features
+/// of shared dependencies would differ, and so would the builds.
+pub(super) fn all(only: &[&str]) -> Result<All> {
+    let mut cargo = Run::cargo().args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
+    let beside: &[&str] = if only.is_empty() { &[] } else { BESIDE };
+    for name in only.iter().chain(beside) {
+        cargo = cargo.args(["--test", name]);
+    }
     let mut child = cargo.dir(root()).into_command().stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let out = child.stdout.take().context("the output of cargo was asked for")?;
-    let mut built = Vec::new();
+    let mut built = All::default();
     for line in BufReader::new(out).lines() {
-        built.extend(artifact(&line.context("cannot read what cargo says")?));
+        let line = line.context("cannot read what cargo says")?;
+        built.tests.extend(artifact(&line));
+        built.programs.extend(program(&line));
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() {
@@ -36,6 +51,9 @@ pub(super) fn all() -> Result<Vec<Built>> {
     }
     Ok(built)
 }
+
+/// A test program of each package that has programs: with it, cargo builds those as well.
+const BESIDE: &[&str] = &["enabler", "command_line"];
 
 #[derive(Deserialize)]
 struct Message {
@@ -73,6 +91,13 @@ fn artifact(line: &str) -> Option<Built> {
     })
 }
 
+/// The program that is no test that a message of cargo tells of, if it does.
+fn program(line: &str) -> Option<PathBuf> {
+    let message: Message = serde_json::from_str(line).ok()?;
+    let is_program = message.reason == "compiler-artifact" && !message.profile?.test;
+    message.executable.filter(|_| is_program && message.target.is_some_and(|target| target.kind == ["bin"]))
+}
+
 /// Folders are named after their packages, but for two that go without the `spo-`.
 fn package(dir: &std::path::Path) -> Option<String> {
     let name = dir.file_name()?.to_str()?;
@@ -96,6 +121,7 @@ mod tests {
         let line = r#"{"reason":"compiler-artifact","manifest_path":"/c/x/Cargo.toml","target":{"kind":["bin"],"name":"x"},
             "profile":{"test":false},"executable":"/t/x"}"#;
         assert!(artifact(line).is_none());
+        assert_eq!(program(line), Some("/t/x".into()));
         assert!(artifact(r#"{"reason":"build-finished","success":true}"#).is_none());
     }
 }

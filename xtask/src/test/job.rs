@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -40,6 +41,11 @@ impl Job {
     /// The examples in the documentation of every library, which only cargo can build and run.
     pub(super) fn examples() -> Self {
         Self { name: "examples in the docs".to_owned(), built: None }
+    }
+
+    /// The program and its name, unless it is cargo's to run.
+    pub(super) fn built(&self) -> Option<&Built> {
+        self.built.as_ref()
     }
 
     /// The command line, behind the words of `prefix`.
@@ -101,6 +107,12 @@ impl Ending {
 /// The lines of an output, read by a thread of their own: reading has no time limit.
 fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
+    send_lines(out, sender);
+    receiver
+}
+
+/// Sends the lines of an output as they come, from a thread of their own.
+pub(super) fn send_lines(out: impl Read + Send + 'static, sender: Sender<String>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut out = BufReader::new(out);
         let mut line = Vec::new();
@@ -111,8 +123,7 @@ fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
             }
             line.clear();
         }
-    });
-    receiver
+    })
 }
 
 /// Passes lines on until the program has ended or is killed; gives back how it ended, unless it ended well.

@@ -20,10 +20,14 @@ pub(super) enum Layer {
     Node,
     /// Recording on this kernel, by eBPF, held against strace.
     Kernel,
+    /// Security modules that this kernel may not have, in guests that have them.
+    Guest,
     /// Against a real API server.
     Api,
     /// Pods on a real cluster.
     Cluster,
+    /// Pods on nodes with AppArmor and with SELinux.
+    Nodes,
 }
 
 /// What building any test needs: a C linker, and the library that the seccomp compiler is held against.
@@ -42,8 +46,10 @@ impl Layer {
             Self::Unit => "every crate by itself, with its examples",
             Self::Node => "spoc, and the daemon on a folder",
             Self::Kernel => "recording on this kernel",
+            Self::Guest => "security modules, in guests that have them",
             Self::Api => "against a real API server",
             Self::Cluster => "pods on a real cluster",
+            Self::Nodes => "pods on nodes with AppArmor and with SELinux",
         }
     }
 
@@ -51,8 +57,8 @@ impl Layer {
     pub(super) fn patience(self) -> Duration {
         match self {
             Self::Unit | Self::Node => 10 * MINUTE,
-            Self::Kernel | Self::Api => 20 * MINUTE,
-            Self::Cluster => 40 * MINUTE,
+            Self::Kernel | Self::Guest | Self::Api => 20 * MINUTE,
+            Self::Cluster | Self::Nodes => 40 * MINUTE,
         }
     }
 
@@ -67,10 +73,13 @@ impl Layer {
 
     /// The programs of tests/ are named after their layer.
     fn of_tests(target: &str) -> Result<Self> {
-        let prefixes = [("recording", Self::Kernel), ("api", Self::Api), ("cluster", Self::Cluster)];
+        let prefixes =
+            [("recording", Self::Kernel), ("guest", Self::Guest), ("api", Self::Api), ("cluster", Self::Cluster)];
         match prefixes.iter().find(|(prefix, _)| target.starts_with(prefix)) {
             Some((_, layer)) => Ok(*layer),
-            None => bail!("tests/tests/{target}.rs belongs to no layer: begin its name with recording, api or cluster"),
+            None => bail!(
+                "tests/tests/{target}.rs belongs to no layer: begin its name with recording, guest, api, cluster or nodes"
+            ),
         }
     }
 }
@@ -81,10 +90,27 @@ impl fmt::Display for Layer {
             Self::Unit => "unit",
             Self::Node => "node",
             Self::Kernel => "kernel",
+            Self::Guest => "guest",
             Self::Api => "api",
             Self::Cluster => "cluster",
+            Self::Nodes => "nodes",
         })
     }
+}
+
+/// The names of the programs in tests/, by layer.
+const PATTERNS: &[(&str, Layer)] = &[
+    ("recording*", Layer::Kernel),
+    ("guest*", Layer::Guest),
+    ("api*", Layer::Api),
+    ("cluster*", Layer::Cluster),
+    ("nodes*", Layer::Nodes),
+];
+
+/// How the names of these layers' programs begin; none if the layers have others as well.
+pub(super) fn patterns(layers: &[Layer]) -> Vec<&'static str> {
+    let of = |layer: &Layer| PATTERNS.iter().find(|(_, of)| of == layer).map(|(pattern, _)| *pattern);
+    layers.iter().map(of).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// The layers asked for, in their order; all of them if none was named.
@@ -120,7 +146,14 @@ mod tests {
         assert_eq!(Layer::of(&built("spo-node", "spo-node", false)).unwrap(), Layer::Unit);
         assert_eq!(Layer::of(&built("spo-node", "spoc", true)).unwrap(), Layer::Node);
         assert_eq!(Layer::of(&built("spo-tests", "recording_threads", true)).unwrap(), Layer::Kernel);
+        assert_eq!(Layer::of(&built("spo-tests", "guest_apparmor", true)).unwrap(), Layer::Guest);
         assert_eq!(Layer::of(&built("spo-tests", "cluster", true)).unwrap(), Layer::Cluster);
+    }
+
+    #[test]
+    fn only_programs_of_the_layers_asked_for_are_built_where_their_names_say_which() {
+        assert_eq!(patterns(&[Layer::Guest, Layer::Api]), ["guest*", "api*"]);
+        assert!(patterns(&chosen(&[])).is_empty(), "everything");
     }
 
     #[test]
@@ -132,6 +165,6 @@ mod tests {
     #[test]
     fn layers_run_in_their_order_whatever_the_command_line_says() {
         assert_eq!(chosen(&[Layer::Cluster, Layer::Unit]), [Layer::Unit, Layer::Cluster]);
-        assert_eq!(chosen(&[]).len(), 5);
+        assert_eq!(chosen(&[]).len(), 7);
     }
 }

@@ -23,6 +23,7 @@ const NEEDS: &[Need] = &[
     ("cgroup v2", || present("/sys/fs/cgroup/cgroup.controllers") || present("/sys/fs/cgroup/unified/cgroup.procs")),
     ("io_uring", || setting("/proc/sys/kernel/io_uring_disabled").is_none_or(|value| value == "0")),
     ("32-bit", || cfg!(target_arch = "x86_64")),
+    ("x86_64", || cfg!(target_arch = "x86_64")),
     ("aarch64", || cfg!(target_arch = "aarch64")),
     // The tests' own kind of folder that even root may not write in.
     ("immutable", has_immutable_folders),
@@ -61,6 +62,14 @@ pub(super) fn judge(report: Report) -> Report {
         return report;
     }
     strict(report, NEEDS)
+}
+
+/// As [`judge`], where nothing is missing: in a guest, which was made for its tests.
+pub(super) fn judge_in_guest(report: Report) -> Report {
+    if std::env::var_os("CI").is_none() {
+        return report;
+    }
+    strict(report, &[])
 }
 
 fn strict(mut report: Report, needs: &[Need]) -> Report {

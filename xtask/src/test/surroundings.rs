@@ -11,6 +11,7 @@ use crate::cluster::node;
 use crate::image::BuildImage;
 use crate::machine::{Package, is_root, require};
 use crate::run::{complain, say};
+use crate::vm::Lsm;
 
 /// The modules' own compilers, which what we render is held against.
 const COMPILERS: &[Package] =
@@ -50,7 +51,8 @@ impl Surroundings {
                 }
                 Ok(Self::default())
             }
-            Layer::Node => Ok(Self::default()),
+            // A guest is all that is around its tests.
+            Layer::Node | Layer::Guest => Ok(Self::default()),
             Layer::Kernel => {
                 require(RECORDING, "recording tests")?;
                 if cfg!(target_arch = "x86_64") {
@@ -59,7 +61,8 @@ impl Surroundings {
                 Ok(Self::default())
             }
             Layer::Api => Self::api_server(),
-            Layer::Cluster => Self::cluster(),
+            Layer::Cluster => Self::cluster(&[]),
+            Layer::Nodes => Self::cluster(&Lsm::ALL),
         }
     }
 
@@ -74,8 +77,13 @@ impl Surroundings {
         })
     }
 
-    /// A cluster with our image on it. One that was up before is used, and left up.
-    fn cluster() -> Result<Self> {
+    /// A cluster with our image on it, and with guests as further nodes. One that was up before is used, and left up.
+    fn cluster(guests: &[Lsm]) -> Result<Self> {
+        let obstacle = crate::vm::obstacle().filter(|_| !guests.is_empty());
+        if let Some(obstacle) = obstacle {
+            say(&format!("no cluster is started: {obstacle}; its tests will be skipped"));
+            return Ok(Self::default());
+        }
         if !is_root() {
             say("no cluster is started, as that needs root; its tests will be skipped");
             return Ok(Self::default());
@@ -89,8 +97,11 @@ impl Surroundings {
         let tar = image.run()?;
         node::up(&dir)?;
         node::load(&dir, &tar)?;
+        node::up_guests(&dir, guests)?;
         surroundings.environment = node::environment(&dir)?;
         surroundings.environment.push(("SPO_TEST_IMAGE".to_owned(), name));
+        let guests: Vec<&str> = guests.iter().map(|lsm| lsm.name()).collect();
+        surroundings.environment.push(("SPO_TEST_NODES".to_owned(), guests.join(",")));
         surroundings.prefix = node::on_network(&dir);
         Ok(surroundings)
     }

@@ -1,0 +1,108 @@
+//! A container in a guest: busybox, run by crun.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use super::said;
+
+/// What busybox is in it.
+const APPLETS: &[&str] =
+    &["cat", "chmod", "cp", "echo", "id", "ls", "mkdir", "mount", "nc", "ping", "rm", "sh", "touch"];
+
+/// A container that is to be run.
+#[derive(Debug)]
+pub struct Container {
+    bundle: tempfile::TempDir,
+    process: Value,
+    mounts: Vec<Value>,
+}
+
+impl Container {
+    /// With busybox as all of its files, as root without capabilities.
+    ///
+    /// # Panics
+    /// If its files cannot be made.
+    #[must_use]
+    pub fn busybox() -> Self {
+        // Not in /tmp, where nothing is labelled as a file of a container.
+        let bundle =
+            tempfile::Builder::new().prefix("container-").tempdir_in("/var/lib").expect("a folder can be made");
+        for dir in ["bin", "proc", "tmp", "etc", "dev"] {
+            fs::create_dir_all(bundle.path().join("rootfs").join(dir)).expect("a folder can be made");
+        }
+        let programs = bundle.path().join("rootfs/bin");
+        fs::copy("/usr/bin/busybox", programs.join("busybox")).expect("the guest has busybox");
+        for applet in APPLETS {
+            symlink("busybox", programs.join(applet)).expect("a link can be made");
+        }
+        let process = json!({
+            "terminal": false, "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"], "noNewPrivileges": true,
+        });
+        let mounts = vec![json!({"destination": "/proc", "type": "proc", "source": "proc"})];
+        Self { bundle, process, mounts }
+    }
+
+    /// Its files on the guest.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.bundle.path().join("rootfs")
+    }
+
+    /// Confined by a profile that AppArmor has loaded.
+    #[must_use]
+    pub fn apparmor(mut self, profile: &str) -> Self {
+        self.process["apparmorProfile"] = profile.into();
+        self
+    }
+
+    /// With a label of SELinux, such as `system_u:system_r:container_t:s0:c1,c2`. Its files get the type `files`.
+    #[must_use]
+    pub fn selinux(mut self, label: &str, files: &str) -> Self {
+        self.process["selinuxLabel"] = label.into();
+        let root = self.root();
+        said("chcon", ["-R".as_ref(), format!("system_u:object_r:{files}:s0").as_ref(), root.as_os_str()]);
+        self
+    }
+
+    /// With these capabilities, such as `CAP_NET_RAW`.
+    #[must_use]
+    pub fn capabilities(mut self, names: &[&str]) -> Self {
+        self.process["capabilities"] = json!({"bounding": names, "effective": names, "permitted": names});
+        self
+    }
+
+    /// With a folder or file of the guest at the same path.
+    #[must_use]
+    pub fn mount(mut self, path: &str) -> Self {
+        let mount = json!({"destination": path, "type": "bind", "source": path, "options": ["rbind", "rw"]});
+        self.mounts.push(mount);
+        self
+    }
+
+    /// Runs a script of busybox's shell in it, to its end.
+    ///
+    /// # Panics
+    /// If crun cannot be started.
+    pub fn run(mut self, script: &str) -> Output {
+        self.process["args"] = json!(["/bin/sh", "-c", script]);
+        let namespaces = ["pid", "mount", "ipc", "uts", "network"].map(|kind| json!({"type": kind}));
+        let config = json!({
+            "ociVersion": "1.0.0", "process": self.process, "root": {"path": "rootfs"}, "mounts": self.mounts,
+            "linux": {"namespaces": namespaces},
+        });
+        fs::write(self.bundle.path().join("config.json"), config.to_string()).expect("a file can be written");
+        let name = self.bundle.path().file_name().and_then(|name| name.to_str()).expect("a name");
+        crun(self.bundle.path(), name)
+    }
+}
+
+fn crun(bundle: &Path, name: &str) -> Output {
+    // There is no systemd to ask for control groups.
+    let mut crun = Command::new("crun");
+    crun.args(["--cgroup-manager=cgroupfs", "run", name]).current_dir(bundle).stdin(Stdio::null());
+    crun.output().expect("crun can be started")
+}

@@ -1,0 +1,4 @@
+//! A Debian host with SELinux enforcing. Needs the guest of `cargo xtask test`.
+#![forbid(unsafe_code)]
+
+mod live;

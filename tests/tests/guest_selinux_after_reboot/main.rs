@@ -1,0 +1,4 @@
+//! The host of `guest_selinux` after a reboot. Needs the guest of `cargo xtask test`.
+#![forbid(unsafe_code)]
+
+mod live;
