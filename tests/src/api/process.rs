@@ -45,6 +45,13 @@ pub fn webhook(server: &Server, port: u16) -> Process {
     start(command, &server.kubeconfig("spo-webhook", None), server.dir().join(format!("webhook-{port}.log")))
 }
 
+/// Has `spo-node render` write what would be installed for a folder of manifests.
+pub fn render(manifests: &Path, out: &Path) {
+    let mut command = program("spo-node");
+    let output = command.arg("render").arg(manifests).arg(out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A port that is free at the moment.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
