@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, ResourceExt as _};
 use tokio::sync::OnceCell;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, NODE};
 use crate::{manifest, wait};
 
 /// The namespace of the operator.
@@ -49,11 +49,22 @@ async fn install(cluster: &Cluster) -> Result<()> {
     for template in objects.iter_mut().filter_map(|object| object.data.pointer_mut("/spec/template/metadata")) {
         template["annotations"]["spo-tests/image"] = cluster.image_digest.as_str().into();
     }
+    keep_off_guests(&mut objects);
     manifest::apply_objects(&cluster.client, &objects).await?;
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), NAMESPACE);
     wait::until(&deployments, NAMESPACE, "to be rolled out", is_rolled_out).await;
     daemon_ready(cluster).await;
     Ok(())
+}
+
+/// What has to run on any one node runs on that whose processor is not emulated.
+fn keep_off_guests(objects: &mut [DynamicObject]) {
+    for object in objects {
+        let is_deployment = object.types.as_ref().is_some_and(|types| types.kind == "Deployment");
+        if let Some(spec) = object.data.pointer_mut("/spec/template/spec").filter(|_| is_deployment) {
+            spec["nodeSelector"]["kubernetes.io/hostname"] = NODE.into();
+        }
+    }
 }
 
 /// The same with the webhook server and its configurations.

@@ -14,6 +14,7 @@ use crate::run::{print, root, say};
 
 mod cli;
 mod convert;
+mod guest;
 mod https;
 pub(crate) mod measure;
 mod memory;
@@ -38,6 +39,8 @@ enum Name {
     Cli,
     /// Objects from one version to the other, beside `serde_json`, and through HTTPS.
     Convert,
+    /// Guests: their disk, their boot, and the tools in them.
+    Guest,
     /// What the daemon, the manager and the webhook server have in memory.
     Memory,
     /// A thousand profiles until all are Installed, beside a plain client that does as many writes.
@@ -51,6 +54,7 @@ impl Name {
         match self {
             Self::Cli => cli::run(),
             Self::Convert => convert::run(),
+            Self::Guest => guest::run(),
             Self::Memory => memory::run(),
             Self::Propagate => propagate::run(),
             Self::Recorder => recorder::run(),

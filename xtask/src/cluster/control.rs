@@ -180,6 +180,11 @@ impl Plan {
         self.get("/readyz").is_some_and(|answer| answer == "ok")
     }
 
+    /// Has the API server delete what is at `path`, if it is there.
+    pub(super) fn delete(&self, path: &str) {
+        let _is_there = self.kubectl().args(["delete", "--raw", path]).output();
+    }
+
     /// What the API server answers at `path`; nothing if it does not, or refuses.
     pub(super) fn get(&self, path: &str) -> Option<String> {
         let output = self.kubectl().args(["get", "--raw", path, "--request-timeout=5s"]).output().ok()?;

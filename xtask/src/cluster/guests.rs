@@ -129,6 +129,8 @@ impl Guest {
     }
 
     fn start(&self, plan: &Plan, image: &Image, images: &str) -> Result<()> {
+        // What an earlier boot said about it holds no more.
+        plan.delete(&format!("/api/v1/nodes/{}", self.name()));
         disk::copy(&image.root(), &self.file(plan, "root.img"))?;
         let job = tempfile::Builder::new().prefix("spo-job-").tempdir().context("cannot make a temporary folder")?;
         self.fill_job(plan, job.path())?;

@@ -73,9 +73,8 @@ impl Layer {
 
     /// The programs of tests/ are named after their layer.
     fn of_tests(target: &str) -> Result<Self> {
-        let prefixes =
-            [("recording", Self::Kernel), ("guest", Self::Guest), ("api", Self::Api), ("cluster", Self::Cluster)];
-        match prefixes.iter().find(|(prefix, _)| target.starts_with(prefix)) {
+        let begins = |(pattern, _): &&(&str, Self)| target.starts_with(pattern.trim_end_matches('*'));
+        match PATTERNS.iter().find(begins) {
             Some((_, layer)) => Ok(*layer),
             None => bail!(
                 "tests/tests/{target}.rs belongs to no layer: begin its name with recording, guest, api, cluster or nodes"
@@ -148,6 +147,7 @@ mod tests {
         assert_eq!(Layer::of(&built("spo-tests", "recording_threads", true)).unwrap(), Layer::Kernel);
         assert_eq!(Layer::of(&built("spo-tests", "guest_apparmor", true)).unwrap(), Layer::Guest);
         assert_eq!(Layer::of(&built("spo-tests", "cluster", true)).unwrap(), Layer::Cluster);
+        assert_eq!(Layer::of(&built("spo-tests", "nodes_ready", true)).unwrap(), Layer::Nodes);
     }
 
     #[test]

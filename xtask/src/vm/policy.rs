@@ -27,6 +27,9 @@ const MODULES: &str = "/usr/share/selinux/default";
 const SHIM: &str = "(user xdm)\n(userrole xdm object_r)\n(userrole xdm system_r)\n(userlevel xdm (s0))\n\
                     (userrange xdm ((s0) (s0)))\n";
 
+/// What privileged containers run as may do everything in Debian's policy too, but there by rules of other modules that the small one has not.
+const PRIVILEGED: &str = "(typeattributeset may_all (spc_t))\n";
+
 /// Lets the first process, which stays in the kernel's domain, start containerd as systemd would. That domain only reports: Debian's policy does
 /// not foresee all that containerd does. The domains of containers are confined.
 /// Optional, because without the module `container` there is no such domain.
@@ -44,7 +47,7 @@ pub(super) fn install(root: &Path) -> Result<()> {
     semodule(root, "default", &debian)?;
     Run::new("cp").arg("-a").arg(store.join("default")).arg(store.join("mini")).quiet().run()?;
     write(root, "mini.cil", &mini(root)?)?;
-    write(root, "container.cil", &plain(root, CONTAINER)?)?;
+    write(root, "container.cil", &(plain(root, CONTAINER)? + PRIVILEGED))?;
     semodule(root, "mini", &["mini.cil", "container.cil"].map(|name| format!("{MODULES}/{name}")))?;
     label(root)
 }

@@ -7,16 +7,16 @@ mount -t tmpfs run "$root/run"
 mount --bind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
-chroot "$root" /usr/bin/containerd --log-level error >&2 &
+chroot "$root" /usr/bin/containerd --log-level error >"$root/run/log" 2>&1 &
 daemon=$!
-trap 'kill -9 $daemon' EXIT
+trap 'cat "$root/run/log" >&2; kill -9 $daemon' EXIT
 for _ in $(seq 200); do
     chroot "$root" /usr/bin/ctr version >/dev/null 2>&1 && break
     sleep 0.1
 done
 for tar; do
     cat "$tar" >"$root/run/image.tar"
-    chroot "$root" /usr/bin/ctr --namespace k8s.io images import /run/image.tar >&2
+    chroot "$root" /usr/bin/ctr --namespace k8s.io images import /run/image.tar >>"$root/run/log" 2>&1
 done
 kill $daemon
 wait $daemon || true
