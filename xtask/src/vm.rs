@@ -26,6 +26,7 @@ mod image;
 mod machine;
 mod policy;
 mod root;
+pub(crate) mod scratch;
 pub(crate) mod store;
 
 /// Runs programs in Debian guests with a kernel of their own: with AppArmor, or with SELinux enforcing.
@@ -126,7 +127,7 @@ const SCRIPT: &str = "script";
 
 /// A guest with its files.
 fn with_files(which: &Which, bring: Option<&Path>, script: &str) -> Result<Guest> {
-    let job = tempfile::Builder::new().prefix("spo-job-").tempdir().context("cannot make a temporary folder")?;
+    let job = scratch::folder()?;
     if let Some(bring) = bring {
         Run::new("cp").arg("-a").arg(bring.join(".")).arg(job.path()).quiet().run()?;
     }
@@ -164,8 +165,11 @@ pub(crate) fn forward(
 ) -> Option<JoinHandle<()>> {
     let mut from = from?;
     Some(std::thread::spawn(move || {
-        // Whoever reads this may have enough of it.
-        let _closed = std::io::copy(&mut from, &mut to).and_then(|_| to.flush());
+        let copied = std::io::copy(&mut from, &mut to).and_then(|_| to.flush());
+        if copied.is_err() {
+            // Whoever reads this has enough of it; but what is not read stops the guest.
+            let _end = std::io::copy(&mut from, &mut std::io::sink());
+        }
     }))
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::Figure;
-use crate::vm::{Guest, Lsm, Machine, prepare};
+use crate::vm::{Guest, Lsm, Machine, prepare, scratch};
 
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<Vec<Figure>> {
 }
 
 fn measure(lsm: Lsm, script: &str, tools: [&str; 2]) -> Result<Vec<Figure>> {
-    let job = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let job = scratch::folder()?;
     for (name, text) in [("nothing", "true\n"), ("script", script)] {
         fs::write(job.path().join(name), text).context("cannot write a script")?;
     }

@@ -17,7 +17,7 @@ use super::namespace::Namespace;
 use super::process::{Service, until};
 use super::{kubeconfig, node};
 use crate::run::say;
-use crate::vm::{self, Image, Lsm, Machine, PROGRAM, Words, disk, store};
+use crate::vm::{self, Image, Lsm, Machine, PROGRAM, Words, disk, scratch, store};
 
 mod settings;
 
@@ -132,7 +132,7 @@ impl Guest {
         // What an earlier boot said about it holds no more.
         plan.delete(&format!("/api/v1/nodes/{}", self.name()));
         disk::copy(&image.root(), &self.file(plan, "root.img"))?;
-        let job = tempfile::Builder::new().prefix("spo-job-").tempdir().context("cannot make a temporary folder")?;
+        let job = scratch::folder()?;
         self.fill_job(plan, job.path())?;
         disk::plain(job.path(), "job", FREE_MIB, &self.file(plan, "job.img"))?;
         Namespace::of(&plan.dir).plug(self.service, self.address, self.pods)?;

@@ -108,7 +108,7 @@ fn job_disk(
     args: &[String],
     patience: Duration,
 ) -> Result<tempfile::TempDir> {
-    let disk = tempfile::Builder::new().prefix("spo-job-").tempdir().context("cannot make a temporary folder")?;
+    let disk = vm::scratch::folder()?;
     for test in tests {
         vm::bring(&test.path, &disk.path().join("tests"), &test.target)?;
     }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::image::Image;
 use super::machine::{self, Machine, PROGRAM, SHELL};
-use super::{disk, forward};
+use super::{disk, forward, scratch};
 use crate::machine::{present, require};
 use crate::run::{Run, say};
 
@@ -46,8 +46,7 @@ impl Guest {
     /// A guest whose folder `/job` has the files of `job`, which holds the scripts that it is booted for.
     pub(crate) fn new(machine: Machine, job: &Path) -> Result<Self> {
         let image = prepare()?;
-        let place =
-            tempfile::Builder::new().prefix("spo-guest-").tempdir().context("cannot make a temporary folder")?;
+        let place = scratch::folder()?;
         disk::copy(&image.root(), &place.path().join("root.img"))?;
         disk::plain(job, "job", FREE_MIB, &place.path().join("job.img"))?;
         Ok(Self { image, machine, place })
