@@ -21,6 +21,7 @@ use super::{Change, Content, Host, HostError, Installed, Outcome, Step, Unsuppor
 use crate::Digest;
 use kernel::Kernel;
 use memory::Memory;
+use mend::mend;
 use pass::Pass;
 use scratch::Scratch;
 use semodule::{Semodule, Unlisted};
@@ -29,6 +30,7 @@ use store::Store;
 mod judge;
 mod kernel;
 mod memory;
+mod mend;
 mod origin;
 mod pass;
 mod said;
@@ -43,8 +45,6 @@ mod transaction;
 pub const PRIORITY: u16 = 370;
 /// The program that changes the store.
 const SEMODULE: &str = "semodule";
-/// Damaged modules of ours are removed up to this number; a store with more is left to its administrator.
-const MAX_DAMAGED: usize = 16;
 
 /// The SELinux profiles of this host. It runs in the mount namespace of the host.
 #[derive(Debug)]
@@ -96,17 +96,17 @@ impl SelinuxHost {
         self.semodule.as_mut().ok_or(HostError::NoTool { tool: SEMODULE, searched: String::new() })
     }
 
-    /// All modules of the store. One of ours that is damaged so that nothing can be listed is removed; it is installed again when what is
-    /// desired is compared with what is there.
+    /// All modules of the store. One of ours that is damaged so that nothing can be listed is mended.
     fn list(&mut self) -> Result<Store, HostError> {
+        let runtime = self.runtime.clone();
         let semodule = self.semodule()?;
-        for _ in 0..MAX_DAMAGED {
-            match semodule.list() {
-                Err(Unlisted::Damaged { priority: PRIORITY, name, .. }) => semodule.remove(PRIORITY, &name)?,
-                listed => return listed.map_err(Unlisted::into_error),
+        match semodule.list() {
+            Err(Unlisted::Damaged { priority, name, .. }) => {
+                mend(semodule, &Scratch::new(&runtime)?, priority, &name)?;
+                semodule.list().map_err(Unlisted::into_error)
             }
+            listed => listed.map_err(Unlisted::into_error),
         }
-        semodule.list().map_err(Unlisted::into_error)
     }
 
     /// What is installed of a module of ours.

@@ -37,7 +37,7 @@ impl Pass<'_> {
             self.templates(&mut items);
         }
         if !items.is_empty() {
-            let failures = change(&self.semodule, &items);
+            let failures = change(&self.semodule, &items, &self.host.runtime);
             self.failed(&failures, &items, &mut results);
             match self.host.list() {
                 Ok(store) => self.store = store,
@@ -123,11 +123,11 @@ impl Pass<'_> {
 
     /// Looks whether what was installed is in the store, and in the kernel.
     fn prove(&mut self, steps: &[Step], results: &mut Results) {
-        let mut reloaded = None;
+        let mut rebuilt = None;
         for (step, result) in steps.iter().zip(results).filter(|(_, result)| result.is_ok()) {
             let Ok(name) = module_name(step.file_name()) else { continue };
             match step {
-                Step::Install { artifact, .. } => match self.proven(name, artifact, &mut reloaded) {
+                Step::Install { artifact, .. } => match self.proven(name, artifact, &mut rebuilt) {
                     Ok(()) => {
                         self.host.written.insert(name.to_owned(), artifact.digest());
                         self.host.memory.forget(name);
@@ -147,7 +147,7 @@ impl Pass<'_> {
         &self,
         name: &str,
         artifact: &Artifact,
-        reloaded: &mut Option<Result<(), HostError>>,
+        rebuilt: &mut Option<Result<(), HostError>>,
     ) -> Result<(), HostError> {
         let but = |but: &str| HostError::NotInForce { name: name.to_owned(), but: but.to_owned() };
         let Some(module) = self.store.get(PRIORITY, name) else {
@@ -163,7 +163,7 @@ impl Pass<'_> {
         if !origin::brings_process(&artifact.bytes) || has_type()? {
             return Ok(());
         }
-        reloaded.get_or_insert_with(|| self.semodule.reload()).clone()?;
+        rebuilt.get_or_insert_with(|| self.semodule.rebuild()).clone()?;
         if has_type()? { Ok(()) } else { Err(but("does not know its type")) }
     }
 }

@@ -1,6 +1,7 @@
 //! Files that are handed to a program of the host, for as long as it runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -12,12 +13,17 @@ pub(super) struct Scratch {
     path: PathBuf,
 }
 
+/// Begins the names of these folders; the number of the process follows, and a number of its own.
+const PREFIX: &str = "security-profiles-operator.";
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 impl Scratch {
-    /// A new folder in `parent`, which nobody but this user can write to.
+    /// A new folder in `parent`, which nobody but this user can write to. What processes left that were killed is swept up.
     pub(super) fn new(parent: &Path) -> Result<Self, HostError> {
-        let path = parent.join(format!("security-profiles-operator-{}", std::process::id()));
-        // What a process of the same number left behind when it was killed. That there is none is the usual case.
-        let _ = std::fs::remove_dir_all(&path);
+        sweep(parent);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("{PREFIX}{}.{number}", std::process::id()));
         rustix::fs::mkdir(&path, Mode::RWXU).map_err(HostError::at("make", &path))?;
         Ok(Self { path })
     }
@@ -41,6 +47,17 @@ impl Scratch {
     }
 }
 
+fn sweep(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('.').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         // The next one sweeps it up.
@@ -55,14 +72,14 @@ mod tests {
     #[test]
     fn the_folder_goes_away_and_what_was_left_of_another_is_swept_up() {
         let parent = tempfile::tempdir().unwrap();
-        let scratch = Scratch::new(parent.path()).unwrap();
+        let left = parent.path().join(format!("{PREFIX}{}.0", u32::MAX));
+        std::fs::create_dir(&left).unwrap();
+        let (scratch, other) = (Scratch::new(parent.path()).unwrap(), Scratch::new(parent.path()).unwrap());
         let path = scratch.write("web.cil", b"(block web)").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"(block web)");
         assert!(scratch.write("web.cil", b"").is_err());
-        std::mem::forget(scratch);
-        let again = Scratch::new(parent.path()).unwrap();
-        assert!(!path.exists() && again.path().exists());
-        drop(again);
+        assert!(!left.exists() && other.path().exists());
+        drop((scratch, other));
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 }

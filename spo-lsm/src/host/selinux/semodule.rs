@@ -67,20 +67,15 @@ impl Semodule {
         self.run(&arguments)
     }
 
-    /// Removes a module, in a transaction of its own.
-    pub(super) fn remove(&self, priority: u16, name: &str) -> Result<(), HostError> {
-        let ended = self.change(&[Change::Remove(priority, name.to_owned())])?;
-        if ended.status.success() { Ok(()) } else { Err(said::error(ended)) }
-    }
-
     /// Builds what is in the store as it is, and throws it away.
     pub(super) fn try_build(&self) -> Result<Ended, HostError> {
         self.run(&["-n", "-B"])
     }
 
-    /// Loads the policy that was last built.
-    pub(super) fn reload(&self) -> Result<(), HostError> {
-        self.run(&["-R"])?.success(true).map(|_| ())
+    /// Builds what is in the store, and loads it. Loading alone would not do where what was built last is not where it is loaded from.
+    pub(super) fn rebuild(&self) -> Result<(), HostError> {
+        let ended = self.run(&["-B"])?;
+        if ended.status.success() { Ok(()) } else { Err(said::error(ended)) }
     }
 
     /// The text of a module.

@@ -30,6 +30,11 @@ pub(super) const TEMPLATES: [Template; 4] = [
     template!("selinuxrecording"),
 ];
 
+/// The text of a module of templates.
+pub(super) fn text(module: &str) -> Option<&'static str> {
+    TEMPLATES.iter().find(|template| template.module == module).map(|template| template.text)
+}
+
 /// Those that are to be installed on a host with these modules. `has_container` says whether its policy has the type of the template
 /// `container`, which somebody may have brought in a module of another name.
 pub(super) fn lacking(store: &Store, has_container: bool) -> Vec<Template> {

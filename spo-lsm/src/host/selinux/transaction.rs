@@ -1,11 +1,12 @@
 //! Changes that go together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::mend::mend;
 use super::said::{self, Blame};
+use super::scratch::Scratch;
 use super::semodule::{Change, Semodule};
 use super::settle::{Failed, Failure, settle};
-use crate::host::HostError;
 
 /// A change that waits for its transaction.
 #[derive(Debug)]
@@ -32,6 +33,10 @@ pub(super) enum What {
 }
 
 impl Item {
+    fn is(&self, priority: u16, name: &str) -> bool {
+        self.priority == priority && self.name == name
+    }
+
     fn changes(&self) -> Vec<Change> {
         match &self.what {
             What::Install { path, displaced } => {
@@ -43,11 +48,20 @@ impl Item {
     }
 }
 
-/// Makes all changes, or as many as can be made.
-pub(super) fn change(semodule: &Semodule, items: &[Item]) -> Vec<Failure> {
+/// Makes all changes, or as many as can be made. A module of ours that is damaged, and is not among them, is mended first.
+pub(super) fn change(semodule: &Semodule, items: &[Item], runtime: &Path) -> Vec<Failure> {
     settle(items.len(), |batch| {
         let changes: Vec<_> = batch.iter().flat_map(|place| items[*place].changes()).collect();
-        let ended = semodule.change(&changes).map_err(Failed::All)?;
+        let mut ended = semodule.change(&changes).map_err(Failed::All)?;
+        if let Blame::Module { priority, name } = said::blame(&ended.said)
+            && !ended.status.success()
+            && batch.iter().all(|place| !items[*place].is(priority, &name))
+            && is_broken_anyway(semodule)?
+        {
+            let mended = Scratch::new(runtime).and_then(|scratch| mend(semodule, &scratch, priority, &name));
+            mended.map_err(Failed::All)?;
+            ended = semodule.change(&changes).map_err(Failed::All)?;
+        }
         if ended.status.success() {
             return Ok(());
         }
@@ -56,25 +70,16 @@ pub(super) fn change(semodule: &Semodule, items: &[Item]) -> Vec<Failure> {
         Err(match blamed {
             Blame::Host(error) => Failed::All(error),
             Blame::Unknown => Failed::Some(error),
-            Blame::Module { priority, name } => {
-                let is_named = |item: &Item| item.priority == priority && item.name == name;
-                match batch.iter().find(|place| is_named(&items[**place])) {
-                    Some(place) => Failed::Item(*place, error),
-                    None => of_another(semodule, &name, error),
-                }
-            }
+            Blame::Module { priority, name } => match batch.iter().find(|place| items[**place].is(priority, &name)) {
+                Some(place) => Failed::Item(*place, error),
+                // What is changed breaks it: something goes that it is built on.
+                None => Failed::Some(error),
+            },
         })
     })
 }
 
-/// What it means that a module does not compile which is not changed: what is changed breaks it, or it is broken anyway.
-fn of_another(semodule: &Semodule, name: &str, error: HostError) -> Failed {
-    match semodule.try_build() {
-        Ok(ended) if ended.status.success() => Failed::Some(error),
-        Ok(mut ended) => {
-            ended.said = format!("the host's own policy does not build, because of its module {name}: {}", ended.said);
-            Failed::All(said::error(ended))
-        }
-        Err(error) => Failed::All(error),
-    }
+/// Whether the store does not build as it is, whatever is changed.
+fn is_broken_anyway(semodule: &Semodule) -> Result<bool, Failed> {
+    semodule.try_build().map(|ended| !ended.status.success()).map_err(Failed::All)
 }
