@@ -11,16 +11,17 @@ use spo_api::{Module, ProfileKey};
 use crate::{Artifact, Checked, Digest};
 
 pub mod seccomp;
+pub mod selinux;
 
 mod error;
 mod folder;
 mod prove;
 mod sys;
-#[cfg_attr(not(test), expect(dead_code, reason = "the hosts of AppArmor and SELinux begin to use it"))]
 mod tool;
 
 pub use error::HostError;
 pub use seccomp::SeccompHost;
+pub use selinux::SelinuxHost;
 
 /// Where the profiles of one module are installed.
 pub trait Host {
@@ -70,6 +71,14 @@ impl Step {
         match self {
             Self::Install { artifact, .. } => &artifact.key,
             Self::Remove { key, .. } => key,
+        }
+    }
+
+    /// The file that it is about.
+    pub fn file_name(&self) -> &str {
+        match self {
+            Self::Install { artifact, .. } => &artifact.file_name,
+            Self::Remove { file_name, .. } => file_name,
         }
     }
 }

@@ -10,6 +10,11 @@
 //! written: CIL knows `shadow_t` as `.shadow_t` too, and `all` and `not` stand for permissions that nobody named. What the loaded policy
 //! knows under another name, a type by its alias or as a part of an attribute, cannot be told from the profile, and is not judged.
 //!
+//! # From profile to profile
+//!
+//! [`merge`] gives what two profiles permit, [`diff`] how they differ in that, [`to_spec`] the `spec` of the API, and [`from_cil`] reads a
+//! module back. What inherited policies permit is not looked at, since it is the host's to say.
+//!
 //! ```
 //! use spo_api::selinux::v1::SelinuxProfileSpec;
 //! use spo_lsm::{Policy, check, parse, render};
@@ -32,16 +37,25 @@ pub mod raw;
 
 mod check;
 mod denied;
+mod diff;
+mod effect;
+mod import;
 mod inherit;
 mod limits;
+mod merge;
 mod model;
 mod name;
 mod parse;
 mod render;
+mod spec;
 
 pub(crate) use check::check;
 pub use denied::Denied;
+pub use diff::{Diff, Part, Rule, diff};
+pub use import::{ImportError, Imported, Unread, from_cil};
 pub use limits::Limits;
+pub use merge::{MergeError, merge};
 pub use model::{Inherit, Profile, SELF};
 pub use parse::parse;
 pub(crate) use render::to_cil;
+pub use spec::to_spec;

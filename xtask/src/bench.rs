@@ -21,6 +21,7 @@ mod memory;
 mod operator;
 mod propagate;
 mod recorder;
+mod selinux;
 
 /// Measures, and writes each figure as a line of JSON to target/bench/NAME.jsonl, and a table.
 ///
@@ -47,6 +48,8 @@ enum Name {
     Propagate,
     /// What recording costs a system call, beside a program that does nothing.
     Recorder,
+    /// Fifty SELinux profiles at once beside one, in a guest: installing and removing them.
+    Selinux,
 }
 
 impl Name {
@@ -58,6 +61,7 @@ impl Name {
             Self::Memory => memory::run(),
             Self::Propagate => propagate::run(),
             Self::Recorder => recorder::run(),
+            Self::Selinux => selinux::run(),
         }
     }
 }

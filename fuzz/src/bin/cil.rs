@@ -1,10 +1,14 @@
-//! CIL: what is read can be printed, and read again as the same; and what is accepted of it as a profile is one block.
+//! CIL: what is read can be printed, and read again as the same; what is accepted of it as a profile is one block; and a module that is
+//! read as profiles is the same once these are rendered.
 #![cfg_attr(fuzzing, no_main)]
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
+
 use spo_api::raw_selinux::v1::RawSelinuxProfileSpec;
 use spo_lsm::selinux::cil::{Node, parse};
-use spo_lsm::{Policy, check, render};
+use spo_lsm::selinux::{diff, from_cil};
+use spo_lsm::{Policy, Profile, check, render};
 
 spo_fuzz::target!(target);
 
@@ -14,8 +18,21 @@ fn target(data: &[u8]) {
         let again = parse(printed.as_bytes()).expect("what was printed can be read");
         assert_eq!(print(&again), printed);
     }
+    imported(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
     profile(text);
+}
+
+/// What is read of a module, as profiles, is what is read of the modules that these become.
+fn imported(data: &[u8]) {
+    let templates = BTreeSet::from(["container".to_owned()]);
+    for profile in from_cil(data, &templates).map(|found| found.profiles).unwrap_or_default() {
+        let Ok(checked) = check(&Profile::Selinux(profile.clone()), &Policy::default()) else { continue };
+        let again = from_cil(&render(&checked).bytes, &templates).expect("what was rendered can be read");
+        assert!(again.unread.is_empty(), "{:?}", again.unread);
+        let difference = diff(&profile, &again.profiles[0]);
+        assert!(difference.is_empty(), "{difference}");
+    }
 }
 
 fn profile(text: &str) {

@@ -60,16 +60,31 @@ impl Tool {
     /// # Errors
     /// That it could not be started, or took too long. How it ended is for the caller to look at.
     pub(super) fn run<A: AsRef<OsStr>>(&self, arguments: &[A], deadline: Duration) -> Result<Ended, HostError> {
-        self.try_run(arguments, deadline)
+        self.run_in(Path::new("/"), arguments, deadline)
+    }
+
+    /// As [`run`](Self::run), for a program that writes into the folder in which it runs.
+    pub(super) fn run_in<A: AsRef<OsStr>>(
+        &self,
+        folder: &Path,
+        arguments: &[A],
+        deadline: Duration,
+    ) -> Result<Ended, HostError> {
+        self.try_run(folder, arguments, deadline)
             .map_err(HostError::at("run", &self.path))?
             .ok_or(HostError::Deadline { tool: self.name, deadline })
     }
 
-    fn try_run<A: AsRef<OsStr>>(&self, arguments: &[A], deadline: Duration) -> Result<Option<Ended>, Errno> {
+    fn try_run<A: AsRef<OsStr>>(
+        &self,
+        folder: &Path,
+        arguments: &[A],
+        deadline: Duration,
+    ) -> Result<Option<Ended>, Errno> {
         // Files, and not pipes: a program that says much is never waiting for us, nor we for one that it left behind.
         let (mut output, mut said) = (memory("output")?, memory("said")?);
         let mut command = Command::new(&self.path);
-        command.args(arguments).env_clear().env("PATH", PATH).env("LC_ALL", "C").current_dir("/").process_group(0);
+        command.args(arguments).env_clear().env("PATH", PATH).env("LC_ALL", "C").current_dir(folder).process_group(0);
         command.stdin(Stdio::null());
         command.stdout(output.try_clone().map_err(errno)?).stderr(said.try_clone().map_err(errno)?);
         let mut child = command.spawn().map_err(errno)?;

@@ -8,8 +8,10 @@ use spo_api::{AdminState, ProfileName, Violation};
 /// The label that is the profile's own type.
 pub const SELF: &str = "@self";
 
+/// Permissions by class.
+pub(super) type Classes = BTreeMap<String, BTreeSet<String>>;
 /// Permissions by class by label.
-pub(super) type Rules = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+pub(super) type Rules = BTreeMap<String, Classes>;
 
 /// A well-formed SelinuxProfile; only [`parse`](super::parse) makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,3 +31,9 @@ pub(super) fn is_word(name: &str) -> bool {
 pub(super) fn plain(name: &str) -> &str {
     name.trim_start_matches('.')
 }
+
+/// Whether a name that is used in `block` is that of the block's type `process`.
+pub(super) fn is_process(block: &str, name: &str) -> bool {
+    let inside = plain(name).strip_prefix(block).and_then(|rest| rest.strip_prefix('.'));
+    [PROCESS, "self"].contains(&name) || inside == Some(PROCESS)
+}

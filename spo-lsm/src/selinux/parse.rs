@@ -11,10 +11,10 @@ use super::{Inherit, Profile, SELF};
 use crate::findings::Findings;
 
 /// A profile is about some dozens of classes of some hundreds of types.
-const MAX_RULES: usize = 16_384;
+pub(super) const MAX_RULES: usize = 16_384;
 /// Over all rules. No class has more than 64.
-const MAX_PERMISSIONS: usize = 131_072;
-const MAX_INHERITS: usize = 64;
+pub(super) const MAX_PERMISSIONS: usize = 131_072;
+pub(super) const MAX_INHERITS: usize = 64;
 
 /// Makes the model of a SelinuxProfile.
 ///

@@ -30,7 +30,7 @@ pub(crate) fn to_cil(profile: &Profile) -> String {
 
 /// The blocks to inherit. `container` comes first, whether it is named or not, since something has to bring the type that the container
 /// runs with; unless another profile brings it.
-fn inherited(profile: &Profile) -> Vec<&str> {
+pub(super) fn inherited(profile: &Profile) -> Vec<&str> {
     let container = profile.inherited_profiles().next().is_none().then_some(CONTAINER);
     let system = profile.inherits.iter().filter_map(|inherit| match inherit {
         Inherit::System(name) if name != CONTAINER => Some(name.as_str()),

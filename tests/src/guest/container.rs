@@ -19,6 +19,8 @@ pub struct Container {
     bundle: tempfile::TempDir,
     process: Value,
     mounts: Vec<Value>,
+    /// The context that crun runs in, if it is not that of the test.
+    engine: Option<&'static str>,
 }
 
 impl Container {
@@ -43,7 +45,7 @@ impl Container {
             "terminal": false, "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"], "noNewPrivileges": true,
         });
         let mounts = vec![json!({"destination": "/proc", "type": "proc", "source": "proc"})];
-        Self { bundle, process, mounts }
+        Self { bundle, process, mounts, engine: None }
     }
 
     /// Its files on the guest.
@@ -65,6 +67,15 @@ impl Container {
         self.process["selinuxLabel"] = label.into();
         let root = self.root();
         said("chcon", ["-R".as_ref(), format!("system_u:object_r:{files}:s0").as_ref(), root.as_os_str()]);
+        self
+    }
+
+    /// Started as by a container engine, whose descriptors the containers of this host's policy may use. Those of the test they may not, so
+    /// that nothing comes of their output.
+    #[must_use]
+    pub fn by_an_engine(mut self) -> Self {
+        // Without categories: else the host's policy keeps those of containers from the engine.
+        self.engine = Some("system_u:system_r:container_engine_t:s0");
         self
     }
 
@@ -96,13 +107,14 @@ impl Container {
         });
         fs::write(self.bundle.path().join("config.json"), config.to_string()).expect("a file can be written");
         let name = self.bundle.path().file_name().and_then(|name| name.to_str()).expect("a name");
-        crun(self.bundle.path(), name)
+        crun(self.bundle.path(), name, self.engine)
     }
 }
 
-fn crun(bundle: &Path, name: &str) -> Output {
+fn crun(bundle: &Path, name: &str, engine: Option<&str>) -> Output {
+    let mut crun = Command::new(if engine.is_some() { "runcon" } else { "crun" });
+    crun.args(engine.into_iter().flat_map(|context| [context, "crun"]));
     // There is no systemd to ask for control groups.
-    let mut crun = Command::new("crun");
     crun.args(["--cgroup-manager=cgroupfs", "run", name]).current_dir(bundle).stdin(Stdio::null());
     crun.output().expect("crun can be started")
 }

@@ -1,0 +1,71 @@
+//! What the kernel says of its policy, by the files of selinuxfs.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::host::{HostError, Unsupported};
+
+/// The policy that the kernel enforces.
+#[derive(Debug, Clone)]
+pub(super) struct Kernel {
+    selinuxfs: PathBuf,
+    /// The context of this process: user and level of it are names that the policy has.
+    own_context: PathBuf,
+}
+
+impl Kernel {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { selinuxfs: root.join("sys/fs/selinux"), own_context: root.join("proc/self/attr/current") }
+    }
+
+    /// Whether it has SELinux, and a policy.
+    pub(super) fn support(&self) -> Result<(), Unsupported> {
+        if !self.selinuxfs.join("enforce").exists() {
+            return Err(Unsupported {
+                reason: "SELinux is not switched on on this host".to_owned(),
+                next_step: "boot a kernel that has it with security=selinux, and a policy of the distribution"
+                    .to_owned(),
+            });
+        }
+        if self.user_and_level().is_none() {
+            return Err(Unsupported {
+                reason: "the kernel has no SELinux policy".to_owned(),
+                next_step: "install a policy of the distribution, and boot with it".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether what the policy does not allow is refused; if not, it is only logged.
+    pub(super) fn is_enforcing(&self) -> bool {
+        std::fs::read(self.selinuxfs.join("enforce")).is_ok_and(|text| text.starts_with(b"1"))
+    }
+
+    /// Whether the policy has a type of this name.
+    ///
+    /// The role is the one of files: of processes, the policy says which roles and users may have which type, which is not asked here.
+    pub(super) fn has_type(&self, name: &str) -> Result<bool, HostError> {
+        let Some((user, level)) = self.user_and_level() else { return Ok(false) };
+        let context = format!("{user}:object_r:{name}{level}\0");
+        let path = self.selinuxfs.join("context");
+        let written = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+            .and_then(|file| rustix::io::write(&file, context.as_bytes()));
+        match written {
+            Ok(_) => Ok(true),
+            Err(Errno::INVAL) => Ok(false),
+            Err(errno) => Err(HostError::at("ask the kernel for a type by", &path)(errno)),
+        }
+    }
+
+    /// The user of this process, and the lower level with a colon before it where the policy has levels.
+    fn user_and_level(&self) -> Option<(String, String)> {
+        let context = std::fs::read_to_string(&self.own_context).ok()?;
+        let mut parts = context.trim_end_matches(['\0', '\n']).splitn(4, ':');
+        let (user, _role, _type) = (parts.next()?, parts.next()?, parts.next()?);
+        let level =
+            parts.next().map_or_else(String::new, |range| format!(":{}", range.split('-').next().unwrap_or(range)));
+        Some((user.to_owned(), level))
+    }
+}
