@@ -184,7 +184,8 @@ mod tests {
     }
 
     fn saved(mut report: Report) -> Report {
-        report.event = Some(Happened { reason: EventReason::SavedSeccompProfile, note: "saved".to_owned() });
+        report.event =
+            Some(Happened { reason: EventReason::Saved(spo_api::Module::Seccomp), note: "saved".to_owned() });
         report
     }
 
