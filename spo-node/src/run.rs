@@ -90,7 +90,7 @@ async fn serve(settings: args::Daemon) -> Result<ExitCode> {
         }
         From::Kubernetes => {
             let how = kubernetes::Settings { kubeconfig: settings.kubeconfig.clone(), node_name: node };
-            let source = Kubernetes::connect(&how).await?;
+            let source = Kubernetes::connect(&how, &settings.operator_namespace).await?;
             install(source, &settings, &ready, ending).await
         }
     }

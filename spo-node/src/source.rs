@@ -139,6 +139,8 @@ pub struct Report {
     pub message: String,
     /// What is worth an event on the object, if anything happened.
     pub event: Option<Event>,
+    /// Whether the configuration forbids the profile. Where a manager says that of all nodes at once, a node adds nothing.
+    pub is_forbidden: bool,
 }
 
 /// Something that happened to a profile on this node.

@@ -222,6 +222,7 @@ pub(crate) fn report(desired: &crate::source::Desired, standing: &Standing) -> R
         reason: Reason::from(state),
         message: standing.message(&desired.key),
         event: None,
+        is_forbidden: matches!(standing, Standing::Refused { why: Refusal::NotPermitted(_), .. }),
     }
 }
 
@@ -253,6 +254,7 @@ mod tests {
             reason: state.into(),
             message: "why".into(),
             event: None,
+            is_forbidden: false,
         }
     }
 

@@ -115,11 +115,11 @@ impl fmt::Debug for Kubernetes {
 }
 
 impl Kubernetes {
-    /// Starts to watch. The API server need not be there yet.
+    /// Starts to watch. The API server need not be there yet. The configuration object is in the namespace `operator`.
     ///
     /// # Errors
     /// As [`client`].
-    pub async fn connect(settings: &Settings) -> anyhow::Result<Self> {
+    pub async fn connect(settings: &Settings, operator: &str) -> anyhow::Result<Self> {
         let target = Target::new(client(settings).await?, settings.node_name.clone());
         let mut seen = SelectAll::new();
         let all = watcher::Config::default;
@@ -132,7 +132,9 @@ impl Kubernetes {
         for (kind, shown) in profiles {
             seen.push(shown.map(move |event| Seen::Profile(kind, event)).boxed());
         }
-        let configuration = objects::<SecurityProfilesOperatorDaemon>(&target.client, all());
+        let kind = ApiResource::erase::<SecurityProfilesOperatorDaemon>(&());
+        let configuration = Api::namespaced_with(target.client.clone(), operator, &kind);
+        let configuration = watch::forever(configuration, all(), kind.kind);
         seen.push(configuration.map(Seen::Configuration).boxed());
         let ours = format!("{}={}", labels::NODE_NAME, labels::node_name_value(&settings.node_name));
         let statuses = objects::<SecurityProfileNodeStatus>(&target.client, watcher::Config::default().labels(&ours));

@@ -71,6 +71,7 @@ mod tests {
             reason: Reason::Available,
             message: String::new(),
             event: None,
+            is_forbidden: false,
         }
     }
 

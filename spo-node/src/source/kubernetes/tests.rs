@@ -102,6 +102,7 @@ fn saved(name: &str) -> Report {
         reason: state.into(),
         message: "as told".to_owned(),
         event: Some(Happened { reason: EventReason::Saved(spo_api::Module::Seccomp), note: "saved".to_owned() }),
+        is_forbidden: false,
     }
 }
 
