@@ -32,6 +32,17 @@ impl Artifact {
     }
 }
 
+/// The [name of the file](Artifact::file_name) of a profile. Profiles of one module with equal names of their files cannot both be
+/// installed.
+pub fn file_name(key: &ProfileKey) -> String {
+    match key.kind {
+        ProfileKind::Seccomp => spo_api::seccomp::file_name(&key.name),
+        ProfileKind::Selinux | ProfileKind::RawSelinux => format!("{}.cil", key.name),
+        // A name of the API begins and ends with neither slash nor dot: see `apparmor::Name::file_name`.
+        ProfileKind::AppArmor => key.name.to_string(),
+    }
+}
+
 /// The SHA-256 of a file's content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);

@@ -51,7 +51,7 @@ mod findings;
 mod policy;
 mod profile;
 
-pub use artifact::{Artifact, Digest};
+pub use artifact::{Artifact, Digest, file_name};
 pub use policy::Policy;
 pub use profile::{Profile, Spec, parse};
 
@@ -85,15 +85,12 @@ pub fn check(profile: &Profile, policy: &Policy) -> Result<Checked, Vec<Violatio
 
 /// The file that a node keeps for a profile. Equal profiles give equal bytes.
 pub fn render(profile: &Checked) -> Artifact {
-    let (file_name, text) = match &profile.0 {
-        Profile::Seccomp(seccomp) => {
-            (spo_api::seccomp::file_name(seccomp.name()), seccomp::to_json(seccomp, seccomp::Form::Compact))
-        }
-        Profile::Selinux(selinux) => (format!("{}.cil", selinux.name()), selinux::to_cil(selinux)),
-        Profile::RawSelinux(raw) => (format!("{}.cil", raw.name()), selinux::raw::to_cil(raw)),
-        Profile::AppArmor(apparmor) => {
-            (apparmor.loaded_as().file_name(), apparmor::to_text(apparmor, apparmor.loaded_as()))
-        }
+    let text = match &profile.0 {
+        Profile::Seccomp(seccomp) => seccomp::to_json(seccomp, seccomp::Form::Compact),
+        Profile::Selinux(selinux) => selinux::to_cil(selinux),
+        Profile::RawSelinux(raw) => selinux::raw::to_cil(raw),
+        Profile::AppArmor(apparmor) => apparmor::to_text(apparmor, apparmor.loaded_as()),
     };
-    Artifact { key: profile.0.key(), file_name, bytes: text.into_bytes() }
+    let key = profile.0.key();
+    Artifact { file_name: file_name(&key), key, bytes: text.into_bytes() }
 }

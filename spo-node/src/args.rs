@@ -121,6 +121,9 @@ pub struct Daemon {
     /// The file that says how to reach the API server, for running outside a pod. In a pod, the service account serves.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the operator, in which the configuration object is.
+    #[arg(long, env = "OPERATOR_NAMESPACE", value_name = "NAMESPACE", default_value = spo_api::NAMESPACE)]
+    pub operator_namespace: String,
     /// Which modules this node is to serve.
     #[command(flatten)]
     pub modules: Modules,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use spo_api::{ProfileKey, ProfileKind, Violation};
+use spo_api::{ProfileKey, ProfileKind, ProfileName, Violation};
 use spo_lsm::seccomp::{Base, LookupError, ResolveError, resolve};
 use spo_lsm::{Artifact, Checked, Digest, Policy, Profile, check, render};
 
@@ -17,14 +17,26 @@ use crate::status::list;
 #[derive(Debug)]
 pub struct Catalogue {
     entries: BTreeMap<ProfileKey, Entry>,
+    /// Which profiles build on a profile, whether that is there or not.
+    dependents: BTreeMap<ProfileKey, BTreeSet<ProfileKey>>,
     permitted: Permitted,
+    /// What is permitted where no configuration says otherwise.
+    everything: Policy,
     known: Known,
 }
 
 /// Nothing is known, and everything permitted.
 impl Default for Catalogue {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), permitted: Ok(Policy::default()), known: Known::default() }
+        let mut everything = Policy::default();
+        everything.selinux.profiles = Some(BTreeMap::new());
+        Self {
+            entries: BTreeMap::new(),
+            dependents: BTreeMap::new(),
+            permitted: Ok(everything.clone()),
+            everything,
+            known: Known::default(),
+        }
     }
 }
 
@@ -113,6 +125,11 @@ impl Catalogue {
 
     /// Sets what the configuration permits, and gives the profiles that this concerns.
     pub fn permit(&mut self, permitted: Permitted) -> BTreeSet<ProfileKey> {
+        // Which profiles there are is not the configuration's to say.
+        let permitted = permitted.map(|mut policy| {
+            policy.selinux.profiles.clone_from(&self.everything.selinux.profiles);
+            policy
+        });
         if self.permitted == permitted {
             return BTreeSet::new();
         }
@@ -141,30 +158,57 @@ impl Catalogue {
     }
 
     fn put(&mut self, desired: Desired, touched: &mut BTreeSet<ProfileKey>) {
-        let key = desired.key.clone();
-        let verdict = Err(Refusal::Invalid(Vec::new()));
-        match self.entries.get_mut(&key) {
-            Some(entry) if entry.desired == desired => return,
-            Some(entry) => entry.desired = desired,
-            None => {
-                self.entries.insert(key.clone(), Entry { desired, verdict });
-            }
+        if self.entries.get(&desired.key).is_some_and(|entry| entry.desired == desired) {
+            return;
         }
+        let key = desired.key.clone();
+        self.unlink(&key);
+        for base in bases(&desired) {
+            self.dependents.entry(base).or_default().insert(key.clone());
+        }
+        if let Ok(Profile::Selinux(profile)) = &desired.profile {
+            let inherited: Vec<ProfileName> = profile.inherited_profiles().cloned().collect();
+            self.each_policy(|profiles| _ = profiles.insert(key.name.clone(), inherited.clone()));
+        }
+        self.entries.insert(key.clone(), Entry { desired, verdict: Err(Refusal::Invalid(Vec::new())) });
         touched.insert(key);
     }
 
     fn remove(&mut self, key: ProfileKey, touched: &mut BTreeSet<ProfileKey>) {
+        self.unlink(&key);
         if self.entries.remove(&key).is_some() {
             touched.insert(key);
         }
+    }
+
+    /// Forgets what a profile builds on, and that it is there to build on.
+    fn unlink(&mut self, key: &ProfileKey) {
+        let Some(entry) = self.entries.get(key) else { return };
+        for base in bases(&entry.desired) {
+            if let Some(dependents) = self.dependents.get_mut(&base) {
+                dependents.remove(key);
+                if dependents.is_empty() {
+                    self.dependents.remove(&base);
+                }
+            }
+        }
+        if key.kind == ProfileKind::Selinux {
+            self.each_policy(|profiles| _ = profiles.remove(&key.name));
+        }
+    }
+
+    /// Changes which SelinuxProfiles there are, with those that each inherits.
+    fn each_policy(&mut self, change: impl Fn(&mut BTreeMap<ProfileName, Vec<ProfileName>>)) {
+        let policies = [Some(&mut self.everything), self.permitted.as_mut().ok()];
+        policies.into_iter().flatten().filter_map(|policy| policy.selinux.profiles.as_mut()).for_each(change);
     }
 
     /// Looks again at what was `touched`, at all that builds on it, and at those with the same file.
     fn judge(&mut self, mut touched: BTreeSet<ProfileKey>) -> BTreeSet<ProfileKey> {
         let mut news: Vec<ProfileKey> = touched.iter().cloned().collect();
         while let Some(key) = news.pop() {
-            let affected = self.entries.iter().filter(|(_, entry)| builds_on(&entry.desired, &key)).map(|(key, _)| key);
-            for dependent in affected.cloned().chain(twins(&key)) {
+            let dependents = self.dependents.get(&key).into_iter().flatten();
+            for dependent in dependents.cloned().chain(twins(&key)) {
                 if touched.insert(dependent.clone()) {
                     news.push(dependent);
                 }
@@ -194,10 +238,9 @@ impl Catalogue {
             }
             other @ (Profile::Selinux(_) | Profile::RawSelinux(_) | Profile::AppArmor(_)) => other.clone(),
         };
-        let everything = Policy::default();
-        let checked = match check(&whole, self.permitted.as_ref().unwrap_or(&everything)) {
+        let checked = match check(&whole, self.permitted.as_ref().unwrap_or(&self.everything)) {
             Ok(checked) => checked,
-            Err(violations) if check(&whole, &everything).is_ok() => {
+            Err(violations) if check(&whole, &self.everything).is_ok() => {
                 return Err(Refusal::NotPermitted(violations));
             }
             Err(violations) => return Err(Refusal::Invalid(violations)),
@@ -234,9 +277,23 @@ impl Catalogue {
     }
 }
 
-fn builds_on(desired: &Desired, key: &ProfileKey) -> bool {
-    let Ok(Profile::Seccomp(profile)) = &desired.profile else { return false };
-    matches!(profile.base(), Some(Base::Local(name)) if key.kind == ProfileKind::Seccomp && *name == key.name)
+/// The profiles that a profile builds on.
+fn bases(desired: &Desired) -> Vec<ProfileKey> {
+    let key = |kind, name: &ProfileName| ProfileKey { kind, name: name.clone() };
+    match &desired.profile {
+        Ok(Profile::Seccomp(profile)) => match profile.base() {
+            Some(Base::Local(name)) => vec![key(ProfileKind::Seccomp, name)],
+            Some(Base::Oci(_)) | None => Vec::new(),
+        },
+        Ok(Profile::Selinux(profile)) => {
+            profile.inherited_profiles().map(|name| key(ProfileKind::Selinux, name)).collect()
+        }
+        Ok(Profile::RawSelinux(profile)) => {
+            let names = profile.inherits().filter_map(|name| name.parse().ok());
+            names.map(|name| key(ProfileKind::Selinux, &name)).collect()
+        }
+        Ok(Profile::AppArmor(_)) | Err(_) => Vec::new(),
+    }
 }
 
 /// The other profile that would have the same file: `web` and `web.json` of seccomp, and both kinds of SELinux under one name.

@@ -20,18 +20,16 @@ use spo_api::daemon::v1::{SecurityProfilesOperatorDaemon, SecurityProfilesOperat
 use spo_api::raw_selinux::v1::{RawSelinuxProfile, RawSelinuxProfileSpec};
 use spo_api::seccomp::v1::{SeccompProfile, SeccompProfileSpec};
 use spo_api::selinux::v1::{SelinuxProfile, SelinuxProfileSpec};
-use spo_api::{AdminState, FieldPath, GROUP, ProfileKey, ProfileKind, ProfileName, Violation, labels};
+use spo_api::{
+    AdminState, FieldPath, GROUP, Kind, ProfileKey, ProfileKind, ProfileName, STORED_VERSION, Violation, labels,
+};
+use spo_convert::Version;
 use spo_lsm::{Digest, Policy, Profile, Spec};
 
 use crate::{schema, yaml};
 
 /// The largest file that is read: a thousand profiles fit into it.
 pub const MAX_BYTES: u64 = 4 << 20;
-
-/// The versions in which a kind is understood. The schemas of SeccompProfile `v1` and `v1beta1` are equal.
-fn versions(kind: &str) -> &'static [&'static str] {
-    if kind == ProfileKind::Seccomp.as_str() { &["v1", "v1beta1"] } else { &["v1"] }
-}
 
 /// What stands in a manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -190,17 +188,21 @@ fn object(value: Value, place: &str) -> Object {
     };
     let called = name.map_or_else(|| format!("{kind} ({place})"), |name| format!("{kind}/{name}"));
     let profile_kind = ProfileKind::from_kind(kind);
-    if profile_kind.is_none() && kind != CONFIGURATION {
-        return unusable(called, "kind", wrong_kind(kind));
-    }
-    let versions = versions(kind);
+    let any_kind = match profile_kind {
+        Some(kind) => kind.kind(),
+        None if kind == CONFIGURATION => Kind::SecurityProfilesOperatorDaemon,
+        None => return unusable(called, "kind", wrong_kind(kind)),
+    };
     let api_version = text("apiVersion").unwrap_or_default().to_owned();
-    if !versions.iter().any(|version| api_version == format!("{GROUP}/{version}")) {
-        let known = versions.iter().map(|version| format!("{GROUP}/{version}")).collect::<Vec<_>>().join(" or ");
+    let version = api_version.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/'));
+    let Some(version) = any_kind.versions().into_iter().find(|known| Some(*known) == version) else {
+        let known = any_kind.versions().map(|version| format!("{GROUP}/{version}")).join(" or ");
         return unusable(called, "apiVersion", format!("is {api_version:?}; expected {known}"));
-    }
+    };
+    let name = name.map(str::to_owned);
+    let fields = in_v1(any_kind, version, fields);
     let Some(kind) = profile_kind else { return configuration(fields, called) };
-    match name.unwrap_or_default().parse() {
+    match name.as_deref().unwrap_or_default().parse() {
         Ok(name) => Object::Profile(Box::new(profile(ProfileKey { kind, name }, api_version, fields))),
         Err(_) if name.is_none() => unusable(called, "metadata.name", "is required and missing".to_owned()),
         Err(error) => unusable(called, "metadata.name", format!("{error}; rename the profile")),
@@ -208,6 +210,32 @@ fn object(value: Value, place: &str) -> Object {
 }
 
 const CONFIGURATION: &str = "SecurityProfilesOperatorDaemon";
+
+/// The fields of an object as `v1` has them.
+fn in_v1(kind: Kind, version: &str, fields: Map<String, Value>) -> Result<Map<String, Value>, Violation> {
+    if version == STORED_VERSION {
+        return Ok(fields);
+    }
+    if let Some(field) = unspeakable(kind, &fields) {
+        let reason = "holds text for AppArmor itself, which v1 has no field for; say the same by spec.abstract";
+        return Err(Violation::new(FieldPath::new(field), reason));
+    }
+    let why =
+        |reason: String| Violation::new(FieldPath::new("apiVersion"), format!("cannot be converted to v1: {reason}"));
+    let text = serde_json::to_vec(&fields).map_err(|error| why(error.to_string()))?;
+    let text = spo_convert::convert(&text, Version::V1).map_err(|error| why(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| why(error.to_string()))
+}
+
+/// The field of an old AppArmorProfile whose text `v1` cannot say, if it has one.
+fn unspeakable(kind: Kind, fields: &Map<String, Value>) -> Option<&'static str> {
+    let spec = fields.get("spec").filter(|_| kind == Kind::AppArmorProfile)?;
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    if is_text(&spec["policy"]) {
+        return Some("spec.policy");
+    }
+    is_text(&spec["abstract"]["extra"]).then_some("spec.abstract.extra")
+}
 
 /// Why an object of this kind is none of those that are read.
 fn wrong_kind(kind: &str) -> String {
@@ -222,7 +250,15 @@ fn kinds() -> String {
     ProfileKind::ALL.map(ProfileKind::as_str).join(", ")
 }
 
-fn profile(key: ProfileKey, api_version: String, fields: Map<String, Value>) -> Manifest {
+fn profile(key: ProfileKey, api_version: String, fields: Result<Map<String, Value>, Violation>) -> Manifest {
+    let fields = match fields {
+        Ok(fields) => fields,
+        Err(violation) => {
+            let digest = Digest::of(violation.to_string().as_bytes());
+            let profile = Err(vec![violation]);
+            return Manifest { key, api_version, admin: AdminState::Enabled, partial: false, profile, digest };
+        }
+    };
     let metadata = fields.get("metadata").unwrap_or(&Value::Null);
     let partial = metadata["labels"].get(labels::PARTIAL).is_some();
     let digest = Digest::of(fields.get("spec").unwrap_or(&Value::Null).to_string().as_bytes());
@@ -258,14 +294,18 @@ pub(crate) fn spec_of<S: Spec + DeserializeOwned>(fields: Map<String, Value>) ->
     typed(fields, SCHEMAS.get(&S::KIND))
 }
 
-fn configuration(fields: Map<String, Value>, called: String) -> Object {
-    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SecurityProfilesOperatorDaemon>);
-    match typed::<SecurityProfilesOperatorDaemonSpec>(fields, SCHEMA.as_ref()) {
-        Ok(spec) => Object::Configuration(Policy::from_configuration(&spec)),
-        Err(mut violations) => {
-            Object::Unusable(Unusable { object: called, is_configuration: true, violation: violations.swap_remove(0) })
-        }
+fn configuration(fields: Result<Map<String, Value>, Violation>, called: String) -> Object {
+    match fields.and_then(policy) {
+        Ok(policy) => Object::Configuration(policy),
+        Err(violation) => Object::Unusable(Unusable { object: called, is_configuration: true, violation }),
     }
+}
+
+/// What a configuration object permits, or the first thing that is wrong with it.
+pub(crate) fn policy(fields: Map<String, Value>) -> Result<Policy, Violation> {
+    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SecurityProfilesOperatorDaemon>);
+    let spec = typed::<SecurityProfilesOperatorDaemonSpec>(fields, SCHEMA.as_ref());
+    spec.map(|spec| Policy::from_configuration(&spec)).map_err(|mut violations| violations.swap_remove(0))
 }
 
 /// The `spec` of an object, after its kind's schema; at least one violation otherwise.
@@ -327,8 +367,25 @@ mod tests {
     }
 
     #[test]
-    fn both_versions_of_one_schema_are_read() {
+    fn old_versions_are_read_as_what_they_are_in_v1() {
         assert_eq!(profile(&WEB.replace("/v1\n", "/v1beta1\n")).profile, profile(WEB).profile);
+        let selinux = |version: &str, mode: &str| {
+            profile(&format!(
+                "apiVersion: {GROUP}/{version}\nkind: SelinuxProfile\nmetadata: {{name: web}}\nspec: {{{mode}}}"
+            ))
+        };
+        let old = selinux("v1alpha2", "permissive: true");
+        assert_eq!(old.profile, selinux("v1", "mode: Permissive").profile);
+        assert_eq!(old.api_version, "security-profiles-operator.x-k8s.io/v1alpha2");
+    }
+
+    #[test]
+    fn text_that_v1_cannot_say_is_refused() {
+        let text = format!(
+            "apiVersion: {GROUP}/v1alpha1\nkind: AppArmorProfile\nmetadata: {{name: web}}\nspec: {{policy: 'profile web {{}}'}}"
+        );
+        let violations = profile(&text).profile.unwrap_err();
+        assert!(violations[0].to_string().starts_with("spec.policy: holds text for AppArmor"), "{violations:?}");
     }
 
     #[test]
@@ -367,7 +424,7 @@ mod tests {
     )]
     #[case(
         "{kind: SelinuxProfile, apiVersion: v1, metadata: {name: web}}",
-        "SelinuxProfile/web: apiVersion: is \"v1\"; expected security-profiles-operator.x-k8s.io/v1"
+        "SelinuxProfile/web: apiVersion: is \"v1\"; expected security-profiles-operator.x-k8s.io/v1 or security-profiles-operator.x-k8s.io/v1alpha2"
     )]
     #[case(
         "{kind: SeccompProfile, apiVersion: v1, metadata: {name: web}}",

@@ -2,15 +2,16 @@
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::CommandFactory;
-use spo_lsm::host::SeccompHost;
+use spo_api::Module;
+use spo_lsm::host::{SeccompHost, Unsupported};
 
 use crate::args::{self, Args, Command, From, Global, Modules};
-use crate::daemon::Daemon;
+use crate::daemon::{Changes, Daemon, Lane};
 use crate::health::{self, Ready};
 use crate::lock::{Lock, LockError};
 use crate::signals::Ending;
@@ -89,7 +90,7 @@ async fn serve(settings: args::Daemon) -> Result<ExitCode> {
         }
         From::Kubernetes => {
             let how = kubernetes::Settings { kubeconfig: settings.kubeconfig.clone(), node_name: node };
-            let source = Kubernetes::connect(&how).await?;
+            let source = Kubernetes::connect(&how, &settings.operator_namespace).await?;
             install(source, &settings, &ready, ending).await
         }
     }
@@ -106,13 +107,30 @@ async fn install<S: Source>(source: S, settings: &args::Daemon, ready: &Ready, m
         }
     };
     tracing::info!(folder = %folder.display(), "installing profiles");
-    let host = SeccompHost::new(root, &paths::profiles(&kubelet));
-    let ended = Daemon::new(source, host, folder).run(settings.once, ready, ending).await?;
+    let ended = Daemon::new(source, lanes(settings, folder)).run(settings.once, ready, ending).await?;
     if settings.once && ended.errors > 0 {
         tracing::error!(errors = ended.errors, "not everything could be installed");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A lane for each module.
+fn lanes(settings: &args::Daemon, folder: PathBuf) -> Vec<Lane> {
+    let kubelet = settings.host.kubelet();
+    let seccomp = SeccompHost::new(&settings.host.root, &paths::profiles(&kubelet));
+    vec![
+        Lane::new(Box::new(seccomp), Changes::Folder(folder)),
+        Lane::without(Module::Selinux, switched_off("--with-selinux")),
+        Lane::without(Module::AppArmor, switched_off("--with-apparmor")),
+    ]
+}
+
+fn switched_off(flag: &str) -> Unsupported {
+    Unsupported {
+        reason: "profiles of its kind are switched off on this node".to_owned(),
+        next_step: format!("switch them on in the configuration of the operator, or by {flag}"),
+    }
 }
 
 /// Takes the lock on the profiles folder, which is made. Where that is not possible no profile can be installed either, and each

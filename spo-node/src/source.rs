@@ -7,7 +7,7 @@
 use std::future::Future;
 
 use spo_api::condition::Reason;
-use spo_api::{AdminState, ProfileKey, ProfileState, Violation};
+use spo_api::{AdminState, Module, ProfileKey, ProfileState, Violation};
 use spo_lsm::Policy;
 use tokio::time::Instant;
 
@@ -139,6 +139,8 @@ pub struct Report {
     pub message: String,
     /// What is worth an event on the object, if anything happened.
     pub event: Option<Event>,
+    /// Whether the configuration forbids the profile. Where a manager says that of all nodes at once, a node adds nothing.
+    pub is_forbidden: bool,
 }
 
 /// Something that happened to a profile on this node.
@@ -150,38 +152,47 @@ pub struct Event {
     pub note: String,
 }
 
-/// The reasons of events, by the reference operator's names.
+/// The reasons of events, by the reference operator's names, which differ by module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventReason {
-    /// A profile was written.
-    SavedSeccompProfile,
-    /// A profile could not be written, or the kernel refuses it.
-    CannotSaveSeccompProfile,
+    /// A profile was installed.
+    Saved(Module),
+    /// A profile could not be installed, or the kernel refuses it.
+    CannotSave(Module),
     /// A profile could not be removed.
-    CannotRemoveSeccompProfile,
-    /// A profile makes no sense, or its base is missing.
-    InvalidSeccompProfile,
+    CannotRemove(Module),
+    /// A profile makes no sense, or what it builds on is missing.
+    Invalid(Module),
     /// The configuration does not permit what a profile allows.
-    ProfileNotAllowed,
-    /// The kernel of this node has no seccomp filters.
-    SeccompNotSupportedOnNode,
+    NotAllowed,
+    /// This node cannot use profiles of the module.
+    NotSupported(Module),
 }
 
 impl EventReason {
     /// The text of `reason`.
     pub const fn as_str(self) -> &'static str {
+        use Module::{AppArmor, Seccomp, Selinux};
         match self {
-            Self::SavedSeccompProfile => "SavedSeccompProfile",
-            Self::CannotSaveSeccompProfile => "CannotSaveSeccompProfile",
-            Self::CannotRemoveSeccompProfile => "CannotRemoveSeccompProfile",
-            Self::InvalidSeccompProfile => "InvalidSeccompProfile",
-            Self::ProfileNotAllowed => "ProfileNotAllowed",
-            Self::SeccompNotSupportedOnNode => "SeccompNotSupportedOnNode",
+            Self::Saved(Seccomp) => "SavedSeccompProfile",
+            Self::Saved(Selinux) => "SavedSelinuxPolicy",
+            Self::Saved(AppArmor) => "LoadedAppArmorProfile",
+            Self::CannotSave(Seccomp) => "CannotSaveSeccompProfile",
+            Self::CannotSave(Selinux) | Self::Invalid(Selinux) => "CannotSaveSelinuxPolicy",
+            Self::CannotSave(AppArmor) | Self::Invalid(AppArmor) => "CannotLoadAppArmorProfile",
+            Self::CannotRemove(Seccomp) => "CannotRemoveSeccompProfile",
+            Self::CannotRemove(Selinux) => "CannotRemoveSelinuxPolicy",
+            Self::CannotRemove(AppArmor) => "CannotUnloadAppArmorProfile",
+            Self::Invalid(Seccomp) => "InvalidSeccompProfile",
+            Self::NotAllowed => "ProfileNotAllowed",
+            Self::NotSupported(Seccomp) => "SeccompNotSupportedOnNode",
+            Self::NotSupported(Selinux) => "SelinuxNotSupportedOnNode",
+            Self::NotSupported(AppArmor) => "AppArmorNotSupportedOnNode",
         }
     }
 
     /// Whether somebody should look at it; else it is good news.
     pub const fn is_warning(self) -> bool {
-        !matches!(self, Self::SavedSeccompProfile)
+        !matches!(self, Self::Saved(_))
     }
 }

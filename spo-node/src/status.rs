@@ -8,7 +8,7 @@ use spo_api::condition::{Condition, Reason, set_condition};
 use spo_api::node_status::v1::{
     SecurityProfileNodeStatus, SecurityProfileNodeStatusSpec, SecurityProfileNodeStatusStatus,
 };
-use spo_api::{ProfileKey, ProfileKind, ProfileState, Violation, labels};
+use spo_api::{Module, ProfileKey, ProfileKind, ProfileState, Violation, labels};
 use spo_lsm::host::{HostError, Unsupported};
 
 use crate::catalogue::Refusal;
@@ -78,16 +78,14 @@ impl Standing {
     }
 
     /// What an event about it would be called, where it is worth one by itself.
-    pub fn warning(&self) -> Option<EventReason> {
+    pub fn warning(&self, module: Module) -> Option<EventReason> {
         match self {
             Self::Installed { .. } | Self::Held | Self::Removed | Self::Disabled { .. } | Self::Partial => None,
-            Self::Unsupported(_) => Some(EventReason::SeccompNotSupportedOnNode),
-            Self::Refused { why: Refusal::NotPermitted(_) | Refusal::Unknown(_), .. } => {
-                Some(EventReason::ProfileNotAllowed)
-            }
-            Self::Refused { .. } => Some(EventReason::InvalidSeccompProfile),
-            Self::Failed { .. } => Some(EventReason::CannotSaveSeccompProfile),
-            Self::Stuck { .. } => Some(EventReason::CannotRemoveSeccompProfile),
+            Self::Unsupported(_) => Some(EventReason::NotSupported(module)),
+            Self::Refused { why: Refusal::NotPermitted(_) | Refusal::Unknown(_), .. } => Some(EventReason::NotAllowed),
+            Self::Refused { .. } => Some(EventReason::Invalid(module)),
+            Self::Failed { .. } => Some(EventReason::CannotSave(module)),
+            Self::Stuck { .. } => Some(EventReason::CannotRemove(module)),
         }
     }
 
@@ -121,7 +119,8 @@ impl Standing {
 fn place(key: &ProfileKey) -> String {
     match key.kind {
         ProfileKind::Seccomp => spo_api::seccomp::localhost_profile(&key.name),
-        ProfileKind::Selinux | ProfileKind::RawSelinux | ProfileKind::AppArmor => key.to_string(),
+        ProfileKind::Selinux | ProfileKind::RawSelinux => format!("{}.process", key.name),
+        ProfileKind::AppArmor => key.name.to_string(),
     }
 }
 
@@ -223,6 +222,7 @@ pub(crate) fn report(desired: &crate::source::Desired, standing: &Standing) -> R
         reason: Reason::from(state),
         message: standing.message(&desired.key),
         event: None,
+        is_forbidden: matches!(standing, Standing::Refused { why: Refusal::NotPermitted(_), .. }),
     }
 }
 
@@ -254,6 +254,7 @@ mod tests {
             reason: state.into(),
             message: "why".into(),
             event: None,
+            is_forbidden: false,
         }
     }
 
@@ -326,7 +327,7 @@ mod tests {
             Unsupported { reason: "this kernel has no seccomp filters".into(), next_step: "use another".into() };
         let standing = Standing::Unsupported(unsupported);
         assert_eq!(standing.message(&key()), "this kernel has no seccomp filters; use another");
-        assert_eq!(standing.warning(), Some(EventReason::SeccompNotSupportedOnNode));
+        assert_eq!(standing.warning(Module::Seccomp), Some(EventReason::NotSupported(Module::Seccomp)));
         assert_eq!(standing.state(), ProfileState::Error);
     }
 }

@@ -1,27 +1,23 @@
-//! What is to be done on this node: the difference between the profiles that are desired and the files that are there. Pure.
+//! What is to be done on this node: the difference between the profiles that are desired and those that are there. Pure.
+//!
+//! The modules of the kernel are compared each by itself, in the same way, for no profile of one has to do with a profile of another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spo_api::{AdminState, ProfileKey, ProfileKind, ProfileState};
-use spo_lsm::Digest;
+use spo_api::{AdminState, Module, ProfileKey, ProfileKind, ProfileState};
 use spo_lsm::host::{self, Change, HostError, Installed, Unsupported};
+use spo_lsm::{Digest, file_name};
 
 use crate::catalogue::{Catalogue, Entry, Fit, Known};
 use crate::source::Want;
 use crate::status::Standing;
 
-/// Which modules this node can use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Support {
-    /// Whether seccomp filters can be used.
-    pub seccomp: Result<(), Unsupported>,
-}
-
-/// What is known of the node's files.
-#[derive(Debug, Default)]
+/// What is known of the profiles of one module that are on the node, by the names of their files.
+#[derive(Debug)]
 pub struct Files {
+    module: Module,
     known: BTreeMap<String, Content>,
-    /// What the kernel took since this process started, by file: only that counts as proven.
+    /// What the kernel is known to have taken, by file: only that counts as installed.
     proven: BTreeMap<String, Digest>,
     failed: BTreeMap<String, Failure>,
 }
@@ -87,21 +83,36 @@ pub enum Scope {
     Some(BTreeSet<ProfileKey>),
 }
 
-/// Compares what is desired with what is there.
+/// Nothing.
+impl Default for Scope {
+    fn default() -> Self {
+        Self::Some(BTreeSet::new())
+    }
+}
+
+impl Scope {
+    /// Whether it is nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Compares what is desired of a module with what is there. A scope with profiles of other modules passes over them.
 ///
 /// A profile that cannot be installed as it is now keeps the file of an earlier generation: pods that name it go on starting, under
 /// the filter they were started with before. A file that belongs to no profile goes, once the source has said that it named them all.
-pub fn diff(catalogue: &Catalogue, files: &Files, support: &Support, scope: &Scope) -> Plan {
+pub fn diff(catalogue: &Catalogue, files: &Files, support: &Result<(), Unsupported>, scope: &Scope) -> Plan {
     let known = Observed { catalogue, files, support };
     let mut plan = Plan::default();
     match scope {
         _ if catalogue.known() == Known::Nothing => {}
         Scope::All => {
-            catalogue.iter().for_each(|(key, entry)| known.profile(key, entry, &mut plan));
+            let ours = catalogue.iter().filter(|(key, _)| files.has(key));
+            ours.for_each(|(key, entry)| known.profile(key, entry, &mut plan));
             files.known.keys().for_each(|file_name| known.orphan(file_name, &mut plan));
         }
         Scope::Some(keys) => {
-            for key in keys {
+            for key in keys.iter().filter(|key| files.has(key)) {
                 match catalogue.get(key) {
                     Some(entry) => known.profile(key, entry, &mut plan),
                     None => known.orphan(&file_name(key), &mut plan),
@@ -112,17 +123,24 @@ pub fn diff(catalogue: &Catalogue, files: &Files, support: &Support, scope: &Sco
     plan
 }
 
-/// The profiles that could have this file: `web` and `web.json` have the same. None for a name that no profile's file has, so that
-/// nobody of us can have written it.
-pub fn owners(file_name: &str) -> Vec<ProfileKey> {
-    let names = file_name.strip_suffix(".json").map(|stem| [stem, file_name]);
-    let parsed = names.into_iter().flatten().filter_map(|name| name.parse().ok());
-    parsed.map(|name| ProfileKey { kind: ProfileKind::Seccomp, name }).collect()
-}
-
-/// The name of a profile's file.
-fn file_name(key: &ProfileKey) -> String {
-    spo_api::seccomp::file_name(&key.name)
+/// The profiles of a module that could have this file: `web` and `web.json` have the same, and so have both kinds for SELinux. None
+/// for a name that no profile's file has, so that nobody of us can have written it.
+pub fn owners(module: Module, file_name: &str) -> Vec<ProfileKey> {
+    let key = |kind, name: &str| Some(ProfileKey { kind, name: name.parse().ok()? });
+    let keys = match module {
+        Module::Seccomp => {
+            let stem = file_name.strip_suffix(".json");
+            let names = [stem, stem.map(|_| file_name)].into_iter().flatten();
+            names.map(|name| key(ProfileKind::Seccomp, name)).collect::<Vec<_>>()
+        }
+        Module::Selinux => {
+            let kinds =
+                file_name.strip_suffix(".cil").map(|name| (name, [ProfileKind::Selinux, ProfileKind::RawSelinux]));
+            kinds.into_iter().flat_map(|(name, kinds)| kinds.map(|kind| key(kind, name))).collect()
+        }
+        Module::AppArmor => vec![key(ProfileKind::AppArmor, file_name)],
+    };
+    keys.into_iter().flatten().collect()
 }
 
 /// Where a profile will stand that is not to be on the node; `None` if it is to be there.
@@ -142,7 +160,7 @@ pub(crate) fn absence(entry: &Entry) -> Option<Standing> {
 struct Observed<'a> {
     catalogue: &'a Catalogue,
     files: &'a Files,
-    support: &'a Support,
+    support: &'a Result<(), Unsupported>,
 }
 
 impl Observed<'_> {
@@ -156,7 +174,7 @@ impl Observed<'_> {
         if disabled && !kept {
             return plan.standings.push((key.clone(), Standing::Disabled { kept }));
         }
-        let standing = match (&self.support.seccomp, &entry.verdict) {
+        let standing = match (self.support, &entry.verdict) {
             (Err(unsupported), _) => Standing::Unsupported(unsupported.clone()),
             (Ok(()), Err(why)) => Standing::Refused { why: why.clone(), kept },
             (Ok(()), Ok(fit)) => match self.files.failure(&file_name, Some(fit.digest)) {
@@ -189,7 +207,7 @@ impl Observed<'_> {
 
     /// A file that may belong to no profile at all.
     fn orphan(&self, file_name: &str, plan: &mut Plan) {
-        let owners = owners(file_name);
+        let owners = owners(self.files.module, file_name);
         let desired = owners.iter().any(|key| self.catalogue.get(key).is_some());
         let there = self.files.known.contains_key(file_name) && self.files.failure(file_name, None).is_none();
         if let Some(key) = owners.into_iter().next()
@@ -204,21 +222,41 @@ impl Observed<'_> {
 
     /// Whether the file is that of a profile that is to be on the node.
     fn is_claimed(&self, file_name: &str) -> bool {
-        let entries = owners(file_name).into_iter().filter_map(|key| self.catalogue.get(&key));
+        let entries = owners(self.files.module, file_name).into_iter().filter_map(|key| self.catalogue.get(&key));
         entries.into_iter().any(|entry| absence(entry).is_none())
     }
 }
 
 impl Files {
+    /// Nothing is known of any.
+    pub fn new(module: Module) -> Self {
+        Self { module, known: BTreeMap::new(), proven: BTreeMap::new(), failed: BTreeMap::new() }
+    }
+
+    /// Whether a profile is one of the module's.
+    fn has(&self, key: &ProfileKey) -> bool {
+        key.kind.module() == self.module
+    }
+
     /// Takes in a list of all that is there.
+    ///
+    /// A file for seccomp proves nothing: containers read it, and the kernel sees no filter before. What the other modules list, the
+    /// kernel has.
     pub fn listed(&mut self, installed: &Installed) {
         self.known = installed.files.iter().map(|(name, content)| (name.clone(), (*content).into())).collect();
         self.known.extend(installed.foreign.iter().map(|foreign| (foreign.name.clone(), Content::Unknown)));
+        if self.module != Module::Seccomp {
+            let in_force = |(name, content): (&String, &host::Content)| match content {
+                host::Content::Profile(digest) => Some((name.clone(), *digest)),
+                host::Content::Stale => None,
+            };
+            self.proven = installed.files.iter().filter_map(in_force).collect();
+        }
     }
 
     /// Something happened to a file that was not our doing.
     pub fn touched(&mut self, file_name: &str) {
-        if !owners(file_name).is_empty() {
+        if !owners(self.module, file_name).is_empty() {
             self.known.insert(file_name.to_owned(), Content::Unknown);
         }
     }

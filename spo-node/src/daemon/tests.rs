@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use spo_api::{Module, ProfileState};
-use spo_lsm::host::{Content, Installed, Outcome, Step, Unsupported};
+use spo_lsm::host::{Change, Content, Host, HostError, Installed, Outcome, Step, Unsupported};
 
 use super::*;
 use crate::fixture::{desired, key, spec};
@@ -36,7 +36,7 @@ impl Source for Script {
 
 /// A host on which nothing can go wrong but what is said.
 struct Obedient {
-    support: Support,
+    support: Result<(), Unsupported>,
     refused: Option<HostError>,
     folder: Arc<Mutex<Folder>>,
 }
@@ -56,7 +56,7 @@ impl Host for Obedient {
     }
 
     fn support(&self) -> Result<(), Unsupported> {
-        self.support.seccomp.clone()
+        self.support.clone()
     }
 
     fn installed(&mut self) -> Result<Installed, HostError> {
@@ -69,8 +69,8 @@ impl Host for Obedient {
     }
 
     fn apply(&mut self, steps: &[Step]) -> Vec<Outcome> {
-        assert!(self.support.seccomp.is_ok(), "nothing is tried where nothing can work");
-        assert!(steps.len() <= BATCH);
+        assert!(self.support.is_ok(), "nothing is tried where nothing can work");
+        assert!(steps.len() <= 32);
         let removed = steps.iter().filter_map(|step| match step {
             Step::Remove { file_name, .. } => Some(file_name.clone()),
             Step::Install { .. } => None,
@@ -81,17 +81,15 @@ impl Host for Obedient {
     }
 }
 
-const SUPPORTED: Support = Support { seccomp: Ok(()) };
-
 fn obedient() -> Obedient {
-    Obedient { support: SUPPORTED, refused: None, folder: Arc::default() }
+    Obedient { support: Ok(()), refused: None, folder: Arc::default() }
 }
 
 async fn once(host: Obedient, profiles: Vec<Desired>) -> (Ended, Vec<Report>) {
     let reports = Rc::default();
     let source = Script { profiles: Some(profiles), reports: Rc::clone(&reports) };
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::new(source, host, folder.path().to_owned());
+    let daemon = Daemon::new(source, vec![Lane::new(Box::new(host), Changes::Folder(folder.path().to_owned()))]);
     let ready = Ready::default();
     let ended = daemon.run(true, &ready, Ending::on_signals().unwrap()).await.unwrap();
     (ended, reports.take())
@@ -100,7 +98,7 @@ async fn once(host: Obedient, profiles: Vec<Desired>) -> (Ended, Vec<Report>) {
 #[tokio::test]
 async fn w_nd_4_a_node_without_seccomp_reports_and_ends_its_first_pass() {
     let why = Unsupported { reason: "this kernel has no seccomp filters".into(), next_step: "use another".into() };
-    let host = Obedient { support: Support { seccomp: Err(why) }, ..obedient() };
+    let host = Obedient { support: Err(why), ..obedient() };
     let (ended, reports) = once(host, vec![desired("web", spec("read"))]).await;
     assert_eq!(ended.errors, 1);
     assert_eq!((reports.len(), reports[0].state), (1, ProfileState::Error));
@@ -110,9 +108,9 @@ async fn w_nd_4_a_node_without_seccomp_reports_and_ends_its_first_pass() {
 
 #[tokio::test]
 async fn every_profile_is_reported_once_however_many_batches_it_takes() {
-    let profiles = (0..3 * BATCH).map(|index| desired(&format!("p{index}"), spec("read"))).collect();
+    let profiles = (0..100).map(|index| desired(&format!("p{index}"), spec("read"))).collect();
     let (ended, reports) = once(obedient(), profiles).await;
-    assert_eq!((ended.errors, reports.len()), (0, 3 * BATCH));
+    assert_eq!((ended.errors, reports.len()), (0, 100));
     assert!(reports.iter().all(|report| report.state == ProfileState::Installed));
     assert!(reports.iter().all(|report| report.event.as_ref().is_some_and(|event| !event.reason.is_warning())));
 }
@@ -138,7 +136,8 @@ async fn a_folder_that_cannot_be_listed_at_first_is_listed_again() {
     let source = Script { profiles: Some(vec![desired("web", spec("read"))]), reports: Rc::default() };
     let place = tempfile::tempdir().unwrap();
     let (ready, ending) = (Ready::default(), Ending::on_signals().unwrap());
-    let running = Daemon::new(source, host, place.path().to_owned()).run(false, &ready, ending);
+    let running = Daemon::new(source, vec![Lane::new(Box::new(host), Changes::Folder(place.path().to_owned()))])
+        .run(false, &ready, ending);
     let removed = async {
         while folder.lock().unwrap().removed.is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;

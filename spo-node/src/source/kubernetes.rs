@@ -1,7 +1,7 @@
 //! The API server as a source of profiles.
 //!
-//! Two watches: profiles, and the `SecurityProfileNodeStatus` objects of this node. The first says what is wanted; the second is
-//! what was reported already, so that a restart writes nothing. Reports are delivered a few at a time while [`Source::next`]
+//! It watches profiles of all kinds, which say what is wanted; the configuration object, which says what they may contain; and the
+//! `SecurityProfileNodeStatus` objects of this node, which are what was reported already, so that a restart writes nothing. Reports are delivered a few at a time while [`Source::next`]
 //! waits, each by at most three requests: the object where it is missing or its labels changed, its status where that
 //! changed, and the event. Statuses that a reference operator left for this node are deleted. Nothing is ever put on a profile: no
 //! label, no finalizer.
@@ -18,19 +18,25 @@ use kube::api::ApiResource;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
+use spo_api::apparmor::v1::AppArmorProfile;
+use spo_api::daemon::v1::SecurityProfilesOperatorDaemon;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
+use spo_api::raw_selinux::v1::RawSelinuxProfile;
 use spo_api::seccomp::v1::SeccompProfile;
+use spo_api::selinux::v1::SelinuxProfile;
 use spo_api::{ProfileKey, ProfileKind, labels};
 use tokio::time::Instant;
 
+use self::configuration::Configuration;
 use self::delivery::{Delivered, Target};
 use self::failure::Part;
 use self::inbox::Inbox;
 use self::object::Object;
 use self::pauses::{Paused, Pauses};
 use self::statuses::Statuses;
-use super::{Change, Report, Source, due};
+use super::{Change, Permitted, Report, Source, due};
 
+mod configuration;
 mod delivery;
 mod event;
 mod failure;
@@ -64,6 +70,7 @@ pub struct Kubernetes {
     target: Target,
     seen: SelectAll<BoxStream<'static, Seen>>,
     inbox: Inbox,
+    configuration: Configuration,
     statuses: Statuses,
     /// The last report about each profile that is there: what the API server should say of it.
     reports: HashMap<ProfileKey, Report>,
@@ -78,7 +85,8 @@ pub struct Kubernetes {
 
 /// What a watch shows.
 enum Seen {
-    Profile(Event<Object>),
+    Profile(ProfileKind, Event<Object>),
+    Configuration(Event<Object>),
     Status(Event<Object>),
 }
 
@@ -107,15 +115,27 @@ impl fmt::Debug for Kubernetes {
 }
 
 impl Kubernetes {
-    /// Starts to watch. The API server need not be there yet.
+    /// Starts to watch. The API server need not be there yet. The configuration object is in the namespace `operator`.
     ///
     /// # Errors
     /// As [`client`].
-    pub async fn connect(settings: &Settings) -> anyhow::Result<Self> {
+    pub async fn connect(settings: &Settings, operator: &str) -> anyhow::Result<Self> {
         let target = Target::new(client(settings).await?, settings.node_name.clone());
         let mut seen = SelectAll::new();
-        let profiles = objects::<SeccompProfile>(&target.client, watcher::Config::default());
-        seen.push(profiles.map(Seen::Profile).boxed());
+        let all = watcher::Config::default;
+        let profiles = [
+            (ProfileKind::Seccomp, objects::<SeccompProfile>(&target.client, all())),
+            (ProfileKind::Selinux, objects::<SelinuxProfile>(&target.client, all())),
+            (ProfileKind::RawSelinux, objects::<RawSelinuxProfile>(&target.client, all())),
+            (ProfileKind::AppArmor, objects::<AppArmorProfile>(&target.client, all())),
+        ];
+        for (kind, shown) in profiles {
+            seen.push(shown.map(move |event| Seen::Profile(kind, event)).boxed());
+        }
+        let kind = ApiResource::erase::<SecurityProfilesOperatorDaemon>(&());
+        let configuration = Api::namespaced_with(target.client.clone(), operator, &kind);
+        let configuration = watch::forever(configuration, all(), kind.kind);
+        seen.push(configuration.map(Seen::Configuration).boxed());
         let ours = format!("{}={}", labels::NODE_NAME, labels::node_name_value(&settings.node_name));
         let statuses = objects::<SecurityProfileNodeStatus>(&target.client, watcher::Config::default().labels(&ours));
         seen.push(statuses.map(Seen::Status).boxed());
@@ -128,6 +148,7 @@ impl Kubernetes {
             target,
             seen,
             inbox: Inbox::default(),
+            configuration: Configuration::default(),
             reports: HashMap::new(),
             queue: HashSet::new(),
             busy: HashSet::new(),
@@ -138,8 +159,9 @@ impl Kubernetes {
 
     fn take_in(&mut self, seen: Seen) {
         match seen {
-            Seen::Profile(event) => {
-                for gone in self.inbox.take_in(ProfileKind::Seccomp, event) {
+            Seen::Configuration(event) => self.configuration.take_in(event),
+            Seen::Profile(kind, event) => {
+                for gone in self.inbox.take_in(kind, event) {
                     self.reports.remove(&gone);
                     self.pauses.forget(&gone);
                 }
@@ -227,11 +249,21 @@ impl Source for Kubernetes {
         tokio::task::yield_now().await;
         self.take_in_what_is_there();
         loop {
-            if let Some(change) = self.inbox.take(BATCH) {
-                return Ok(change);
+            // Nothing is installed before it is known what may be.
+            if self.configuration.is_known() {
+                if let Some(change) = self.inbox.take(BATCH) {
+                    return Ok(change);
+                }
+                if self.configuration.is_news() {
+                    return Ok(Change::Some { changed: Vec::new(), gone: Vec::new() });
+                }
             }
             self.progress().await;
         }
+    }
+
+    fn permitted(&self) -> Permitted {
+        self.configuration.permitted()
     }
 
     fn report(&mut self, reports: Vec<Report>) {

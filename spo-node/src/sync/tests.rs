@@ -8,11 +8,11 @@ use crate::fixture::{desired, key, spec};
 use crate::source::{Change as Said, Desired};
 
 /// Everything, compared.
-fn diff(catalogue: &Catalogue, files: &Files, support: &Support) -> Plan {
+fn diff(catalogue: &Catalogue, files: &Files, support: &Result<(), Unsupported>) -> Plan {
     super::diff(catalogue, files, support, &Scope::All)
 }
 
-const SUPPORTED: Support = Support { seccomp: Ok(()) };
+const SUPPORTED: Result<(), Unsupported> = Ok(());
 
 fn catalogue(profiles: Vec<Desired>) -> Catalogue {
     let mut catalogue = Catalogue::default();
@@ -20,8 +20,12 @@ fn catalogue(profiles: Vec<Desired>) -> Catalogue {
     catalogue
 }
 
+fn nothing() -> Files {
+    Files::new(Module::Seccomp)
+}
+
 fn files(there: &[(&str, Digest)]) -> Files {
-    let mut files = Files::default();
+    let mut files = nothing();
     let there = there.iter().map(|(name, digest)| ((*name).to_owned(), host::Content::Profile(*digest))).collect();
     files.listed(&Installed { files: there, foreign: Vec::new() });
     files
@@ -56,7 +60,7 @@ fn nothing_is_done_before_the_source_has_spoken() {
 
 #[test]
 fn w_nd_1_a_profile_is_installed_in_the_pass_that_first_sees_it() {
-    let (catalogue, mut files) = (catalogue(vec![desired("web", spec("read"))]), Files::default());
+    let (catalogue, mut files) = (catalogue(vec![desired("web", spec("read"))]), nothing());
     let plan = diff(&catalogue, &files, &SUPPORTED);
     assert_eq!(todo(&plan), ["install web.json"]);
     carry_out(&plan, &mut files);
@@ -98,7 +102,7 @@ fn nothing_goes_while_the_source_may_have_overlooked_something() {
 
 #[test]
 fn a_tampered_file_is_installed_again() {
-    let (catalogue, mut files) = (catalogue(vec![desired("web", spec("read"))]), Files::default());
+    let (catalogue, mut files) = (catalogue(vec![desired("web", spec("read"))]), nothing());
     carry_out(&diff(&catalogue, &files, &SUPPORTED), &mut files);
     files.touched("web.json");
     assert_eq!(todo(&diff(&catalogue, &files, &SUPPORTED)), ["install web.json"]);
@@ -140,7 +144,7 @@ fn a_profile_that_is_switched_off_stays_until_no_pod_uses_it() {
     let plan = diff(&used, &there, &SUPPORTED);
     assert_eq!((todo(&plan).len(), &plan.standings[0].1), (0, &Standing::Disabled { kept: true }));
     assert_eq!(todo(&diff(&catalogue(vec![web(Want::Keep)]), &there, &SUPPORTED)), ["remove web.json"]);
-    let plan = diff(&used, &Files::default(), &SUPPORTED);
+    let plan = diff(&used, &nothing(), &SUPPORTED);
     assert_eq!(
         (todo(&plan).len(), &plan.standings[0].1),
         (0, &Standing::Disabled { kept: false }),
@@ -160,14 +164,13 @@ fn a_refused_generation_leaves_the_file_of_the_one_before() {
 #[test]
 fn w_nd_4_without_seccomp_every_profile_says_so_and_nothing_is_tried() {
     let why = Unsupported { reason: "no seccomp".into(), next_step: "use another kernel".into() };
-    let plan =
-        diff(&catalogue(vec![desired("web", spec("read"))]), &Files::default(), &Support { seccomp: Err(why.clone()) });
+    let plan = diff(&catalogue(vec![desired("web", spec("read"))]), &nothing(), &Err(why.clone()));
     assert_eq!((todo(&plan).len(), &plan.standings[0].1), (0, &Standing::Unsupported(why)));
 }
 
 #[test]
 fn what_failed_waits_for_its_time_or_for_a_change() {
-    let (mut catalogue, mut files) = (catalogue(vec![desired("web", spec("read"))]), Files::default());
+    let (mut catalogue, mut files) = (catalogue(vec![desired("web", spec("read"))]), nothing());
     let full = HostError::NoSpace { path: "/x".into() };
     let plan = diff(&catalogue, &files, &SUPPORTED);
     files.done(&plan.todo[0], &Err(full.clone()));
@@ -236,7 +239,7 @@ proptest! {
     #[test]
     fn comparing_what_was_touched_finds_what_comparing_everything_finds(catalogue in any_catalogue(), files in any_files()) {
         let mut keys: BTreeSet<ProfileKey> = catalogue.iter().map(|(key, _)| key.clone()).collect();
-        keys.extend(files.known.keys().flat_map(|name| owners(name)));
+        keys.extend(files.known.keys().flat_map(|name| owners(Module::Seccomp, name)));
         let (all, some) = (diff(&catalogue, &files, &SUPPORTED), super::diff(&catalogue, &files, &SUPPORTED, &Scope::Some(keys)));
         let sorted = |plan: &Plan| { let mut names = todo(plan); names.sort(); names };
         prop_assert_eq!(sorted(&all), sorted(&some));

@@ -28,10 +28,6 @@ fn complaint(file: &str, content: &str) -> String {
     "{apiVersion: v1, kind: Pod, metadata: {name: web}}",
     "web.yaml: Pod/web: kind: \"Pod\" is no kind of profile; expected SeccompProfile, SelinuxProfile, RawSelinuxProfile, AppArmorProfile"
 )]
-#[case::another_module(
-    "{apiVersion: security-profiles-operator.x-k8s.io/v1, kind: SelinuxProfile, metadata: {name: web}}",
-    "web.yaml: SelinuxProfile/web: kind: SelinuxProfile is not installed by this version, which knows SeccompProfile; remove it from the folder"
-)]
 #[case::no_kind("{metadata: {name: web}}", "web.yaml: document 1: kind: is missing; expected SeccompProfile")]
 #[case::wrong_group(&permits("web", "read").replace("x-k8s.io/v1", "x-k8s.io/v7"), "web.yaml: SeccompProfile/web: apiVersion: is \"security-profiles-operator.x-k8s.io/v7\"; expected security-profiles-operator.x-k8s.io/v1 or")]
 #[case::no_name(&permits("web", "read").replace("{name: web}", "{}"), "web.yaml: SeccompProfile (document 1): metadata.name: is required and missing")]

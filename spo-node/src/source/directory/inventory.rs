@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spo_api::{ProfileKey, ProfileKind};
+use spo_api::ProfileKey;
 use spo_lsm::Policy;
 
 use crate::manifest::{Manifest, Object, Unreadable, Unusable};
@@ -60,9 +60,6 @@ impl Reading {
         };
         for object in objects {
             match object {
-                Object::Profile(manifest) if manifest.key.kind != ProfileKind::Seccomp => {
-                    reading.unusable.push(not_installed(&manifest.key));
-                }
                 Object::Profile(manifest) => reading.add(*manifest),
                 Object::Configuration(policy) => _ = reading.permitted.get_or_insert(Ok(policy)),
                 Object::Unusable(Unusable { object, violation, is_configuration }) => {
@@ -96,14 +93,6 @@ impl Reading {
             (None, _, _) => None,
         }
     }
-}
-
-/// Why a profile of a module that this daemon installs nothing of cannot be used.
-fn not_installed(key: &ProfileKey) -> String {
-    format!(
-        "{key}: kind: {} is not installed by this version, which knows SeccompProfile; remove it from the folder",
-        key.kind
-    )
 }
 
 impl Inventory {

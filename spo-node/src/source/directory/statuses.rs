@@ -287,6 +287,7 @@ mod tests {
             reason: state.into(),
             message: "why: because".to_owned(),
             event: None,
+            is_forbidden: false,
         }
     }
 

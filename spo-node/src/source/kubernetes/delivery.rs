@@ -69,8 +69,8 @@ impl Target {
 fn writes(node: &str, report: &Report, exists: bool, statuses: &Statuses, now: jiff::Timestamp) -> Writes {
     let event = report.event.as_ref().map(|happened| event::event(report, happened, node, now));
     let old = statuses.get(&report.key);
-    // What is going needs no new object, and what is gone would leave one that nobody owns.
-    if !exists || (old.is_none() && report.state == ProfileState::Terminating) {
+    // What is going needs no new object, what is gone would leave one that nobody owns, and what may not be is never on any node.
+    if !exists || (old.is_none() && (report.state == ProfileState::Terminating || report.is_forbidden)) {
         return Writes { event, ..Writes::default() };
     }
     let new = crate::status::node_status(report, node, old, Time(now));
@@ -180,11 +180,13 @@ mod tests {
             reason: Reason::from(state),
             message: "as told".to_owned(),
             event: None,
+            is_forbidden: false,
         }
     }
 
     fn saved(mut report: Report) -> Report {
-        report.event = Some(Happened { reason: EventReason::SavedSeccompProfile, note: "saved".to_owned() });
+        report.event =
+            Some(Happened { reason: EventReason::Saved(spo_api::Module::Seccomp), note: "saved".to_owned() });
         report
     }
 

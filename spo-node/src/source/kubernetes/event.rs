@@ -4,12 +4,21 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 
+use spo_api::ProfileKind;
+
 use crate::source::{Event as Happened, Report};
 
 /// Where events about objects without a namespace are.
 pub(super) const NAMESPACE: &str = "default";
-/// Who says so. The name of the reference operator's controller, for which people filter.
-const CONTROLLER: &str = "seccomp-spod";
+/// Who says so. The names of the reference operator's controllers, for which people filter.
+const fn controller(kind: ProfileKind) -> &'static str {
+    match kind {
+        ProfileKind::Seccomp => "seccomp-spod",
+        ProfileKind::Selinux => "selinuxprofile-spod",
+        ProfileKind::RawSelinux => "rawselinuxprofile-spod",
+        ProfileKind::AppArmor => "apparmor-spod",
+    }
+}
 /// The API server takes longer notes for an error.
 const NOTE_MAX: usize = 1024;
 /// The same for the instance, a node's name.
@@ -35,7 +44,7 @@ pub(super) fn event(report: &Report, happened: &Happened, node: &str, now: jiff:
             uid: report.object.uid.clone(),
             ..ObjectReference::default()
         }),
-        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_controller: Some(controller(report.key.kind).to_owned()),
         reporting_instance: Some(cut(node, INSTANCE_MAX).to_owned()),
         ..Event::default()
     }
@@ -48,7 +57,7 @@ fn cut(text: &str, max: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use spo_api::condition::Reason;
-    use spo_api::{ProfileKey, ProfileKind, ProfileState};
+    use spo_api::{ProfileKey, ProfileState};
 
     use super::*;
     use crate::source::{EventReason, ObjectRef};
@@ -62,6 +71,7 @@ mod tests {
             reason: Reason::Available,
             message: String::new(),
             event: None,
+            is_forbidden: false,
         }
     }
 
@@ -72,16 +82,19 @@ mod tests {
 
     #[test]
     fn an_event_names_its_profile_and_says_whether_it_is_bad() {
-        let saved = of("web", EventReason::SavedSeccompProfile, "saved");
+        let saved = of("web", EventReason::Saved(spo_api::Module::Seccomp), "saved");
         assert_eq!((saved.reason.as_deref(), saved.type_.as_deref()), (Some("SavedSeccompProfile"), Some("Normal")));
         let regarding = saved.regarding.unwrap();
         assert_eq!((regarding.kind.as_deref(), regarding.name.as_deref()), (Some("SeccompProfile"), Some("web")));
-        assert_eq!(of("web", EventReason::CannotSaveSeccompProfile, "disk full").type_.as_deref(), Some("Warning"));
+        assert_eq!(
+            of("web", EventReason::CannotSave(spo_api::Module::Seccomp), "disk full").type_.as_deref(),
+            Some("Warning")
+        );
     }
 
     #[test]
     fn the_longest_name_and_note_still_fit() {
-        let event = of(&"n".repeat(253), EventReason::SavedSeccompProfile, &"ä".repeat(2000));
+        let event = of(&"n".repeat(253), EventReason::Saved(spo_api::Module::Seccomp), &"ä".repeat(2000));
         assert!(event.metadata.name.unwrap().len() <= 253);
         assert!(event.note.unwrap().len() <= NOTE_MAX);
     }

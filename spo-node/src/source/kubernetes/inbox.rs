@@ -13,27 +13,28 @@ use crate::source::{Change, Desired};
 pub(super) struct Inbox {
     /// All profiles that there are.
     known: HashMap<ProfileKey, Version>,
-    /// The list that is just being shown.
-    listing: Option<BTreeMap<ProfileKey, Desired>>,
-    /// A whole list that waits.
-    all: Option<BTreeMap<ProfileKey, Desired>>,
+    /// The lists that are just being shown, each of one kind.
+    listing: BTreeMap<ProfileKind, BTreeMap<ProfileKey, Desired>>,
+    /// The kinds that were listed once. Nothing is given before all are.
+    listed: BTreeSet<ProfileKind>,
+    told: bool,
     changed: BTreeMap<ProfileKey, Desired>,
     gone: BTreeSet<ProfileKey>,
 }
 
 impl Inbox {
-    /// Takes in what a watch shows, and gives back which profiles are gone.
+    /// Takes in what the watch of a kind shows, and gives back which profiles are gone.
     pub(super) fn take_in(&mut self, kind: ProfileKind, event: Event<Object>) -> Vec<ProfileKey> {
         match event {
-            Event::Init => self.listing = Some(BTreeMap::new()),
+            Event::Init => _ = self.listing.insert(kind, BTreeMap::new()),
             Event::InitApply(object) => {
                 if let Some((desired, _)) = read(kind, object)
-                    && let Some(listing) = &mut self.listing
+                    && let Some(listing) = self.listing.get_mut(&kind)
                 {
                     listing.insert(desired.key.clone(), desired);
                 }
             }
-            Event::InitDone => return self.listed(),
+            Event::InitDone => return self.listed(kind),
             Event::Apply(object) => self.applied(kind, object),
             Event::Delete(object) => return self.deleted(kind, &object),
         }
@@ -47,8 +48,14 @@ impl Inbox {
 
     /// The next change, with at most `limit` profiles if it is not a whole list.
     pub(super) fn take(&mut self, limit: usize) -> Option<Change> {
-        if let Some(all) = self.all.take() {
-            return Some(Change::All { profiles: all.into_values().collect(), complete: true });
+        if self.listed.len() < ProfileKind::ALL.len() {
+            return None;
+        }
+        if !self.told {
+            self.told = true;
+            self.gone.clear();
+            let profiles = std::mem::take(&mut self.changed).into_values().collect();
+            return Some(Change::All { profiles, complete: true });
         }
         if self.changed.is_empty() && self.gone.is_empty() {
             return None;
@@ -58,14 +65,20 @@ impl Inbox {
         Some(Change::Some { changed, gone: std::mem::take(&mut self.gone).into_iter().collect() })
     }
 
-    fn listed(&mut self) -> Vec<ProfileKey> {
-        let all = self.listing.take().unwrap_or_default();
-        let known = all.values().map(|desired| (desired.key.clone(), seen(desired))).collect();
-        let before = std::mem::replace(&mut self.known, known);
-        self.changed.clear();
-        self.gone.clear();
-        self.all = Some(all);
-        before.into_keys().filter(|key| !self.known.contains_key(key)).collect()
+    /// The list of a kind is whole. What is as it was before is no news.
+    fn listed(&mut self, kind: ProfileKind) -> Vec<ProfileKey> {
+        let list = self.listing.remove(&kind).unwrap_or_default();
+        self.listed.insert(kind);
+        let is_gone = |key: &&ProfileKey| key.kind == kind && !list.contains_key(key);
+        let gone: Vec<ProfileKey> = self.known.keys().filter(is_gone).cloned().collect();
+        gone.iter().for_each(|key| self.forget(key));
+        for (key, desired) in list {
+            let version = seen(&desired);
+            if self.known.get(&key) != Some(&version) {
+                self.put(key, desired, version);
+            }
+        }
+        gone
     }
 
     fn applied(&mut self, kind: ProfileKind, object: Object) {
@@ -74,30 +87,25 @@ impl Inbox {
             return;
         }
         let Some((desired, version)) = read(kind, object) else { return };
-        let key = desired.key.clone();
+        self.put(desired.key.clone(), desired, version);
+    }
+
+    fn put(&mut self, key: ProfileKey, desired: Desired, version: Version) {
         self.known.insert(key.clone(), version);
-        match &mut self.all {
-            Some(all) => all.insert(key, desired),
-            None => {
-                self.gone.remove(&key);
-                self.changed.insert(key, desired)
-            }
-        };
+        self.gone.remove(&key);
+        self.changed.insert(key, desired);
     }
 
     fn deleted(&mut self, kind: ProfileKind, object: &Object) -> Vec<ProfileKey> {
         let Some(key) = object::key(kind, object) else { return Vec::new() };
-        self.known.remove(&key);
-        match &mut self.all {
-            Some(all) => {
-                all.remove(&key);
-            }
-            None => {
-                self.changed.remove(&key);
-                self.gone.insert(key.clone());
-            }
-        }
+        self.forget(&key);
         vec![key]
+    }
+
+    fn forget(&mut self, key: &ProfileKey) {
+        self.known.remove(key);
+        self.changed.remove(key);
+        self.gone.insert(key.clone());
     }
 }
 
@@ -136,8 +144,18 @@ mod tests {
     }
 
     fn listed(names: &[&str]) -> Inbox {
-        let mut inbox = Inbox::default();
+        let mut inbox = others_listed();
         list(&mut inbox, names);
+        inbox
+    }
+
+    /// An inbox that knows that there are no profiles of other kinds.
+    fn others_listed() -> Inbox {
+        let mut inbox = Inbox::default();
+        for kind in ProfileKind::ALL.into_iter().filter(|kind| *kind != KIND) {
+            inbox.take_in(kind, Event::Init);
+            inbox.take_in(kind, Event::InitDone);
+        }
         inbox
     }
 
@@ -162,8 +180,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_given_before_the_list_is_whole() {
+    fn nothing_is_given_before_every_list_is_whole() {
         let mut inbox = Inbox::default();
+        list(&mut inbox, &["a"]);
+        assert_eq!(shown(inbox.take(9)), None, "other kinds were not listed yet");
+        let mut inbox = others_listed();
         inbox.take_in(KIND, Event::Init);
         inbox.take_in(KIND, Event::InitApply(profile("a", 1)));
         assert_eq!(shown(inbox.take(9)), None);
@@ -217,7 +238,16 @@ mod tests {
         inbox.take(9);
         let gone = list(&mut inbox, &["b"]);
         assert_eq!(gone.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["a"]);
-        assert_eq!(shown(inbox.take(9)).unwrap(), "all: b");
+        assert_eq!(shown(inbox.take(9)).unwrap(), "changed: , gone: a");
+    }
+
+    #[test]
+    fn the_same_name_of_another_kind_is_another_profile() {
+        let mut inbox = listed(&["a"]);
+        inbox.take(9);
+        inbox.take_in(ProfileKind::AppArmor, Event::Init);
+        assert_eq!(inbox.take_in(ProfileKind::AppArmor, Event::InitDone), []);
+        assert_eq!(shown(inbox.take(9)), None);
     }
 
     #[test]

@@ -5,8 +5,14 @@ use std::borrow::Cow;
 use kube::Resource;
 use kube::api::{ApiResource, ObjectMeta};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use spo_api::apparmor::v1::AppArmorProfileSpec;
+use spo_api::raw_selinux::v1::RawSelinuxProfileSpec;
 use spo_api::seccomp::v1::SeccompProfileSpec;
-use spo_api::{GROUP, ProfileKey, ProfileKind, Violation, finalizers, labels};
+use spo_api::selinux::v1::SelinuxProfileSpec;
+use spo_api::{AdminState, GROUP, ProfileKey, ProfileKind, Violation, finalizers, labels};
+use spo_lsm::{Policy, Profile, Spec};
 
 use crate::manifest;
 use crate::source::{Desired, ObjectRef, Want};
@@ -18,9 +24,9 @@ pub(super) struct Object {
     #[serde(default, deserialize_with = "spo_api::metadata::slim")]
     pub(super) metadata: ObjectMeta,
     #[serde(default)]
-    pub(super) spec: serde_json::Value,
+    pub(super) spec: Value,
     #[serde(default)]
-    pub(super) status: serde_json::Value,
+    pub(super) status: Value,
 }
 
 impl Resource for Object {
@@ -84,12 +90,17 @@ pub(super) fn version(object: &Object) -> Version {
     }
 }
 
-/// What a SeccompProfile asks for. One that cannot be understood is still there, and says what is wrong with it.
+/// What a profile asks for. One that cannot be understood is still there, and says what is wrong with it.
 pub(super) fn desired(key: ProfileKey, version: &Version, object: Object) -> Desired {
-    let spec = spec(object.spec);
+    let (admin, profile) = match key.kind {
+        ProfileKind::Seccomp => made::<SeccompProfileSpec>(&key, object.spec),
+        ProfileKind::Selinux => made::<SelinuxProfileSpec>(&key, object.spec),
+        ProfileKind::RawSelinux => made::<RawSelinuxProfileSpec>(&key, object.spec),
+        ProfileKind::AppArmor => made::<AppArmorProfileSpec>(&key, object.spec),
+    };
     Desired {
-        admin: spec.as_ref().ok().and_then(|spec| spec.state).unwrap_or_default(),
-        profile: spec.and_then(|spec| spo_lsm::parse(key.name.clone(), &spec)),
+        admin,
+        profile,
         key,
         generation: version.generation,
         partial: version.partial,
@@ -98,19 +109,30 @@ pub(super) fn desired(key: ProfileKey, version: &Version, object: Object) -> Des
     }
 }
 
+fn made<S: Spec + DeserializeOwned>(key: &ProfileKey, spec: Value) -> (AdminState, Result<Profile, Vec<Violation>>) {
+    let spec = read::<S>(spec);
+    let admin = spec.as_ref().ok().and_then(Spec::state).unwrap_or_default();
+    (admin, spec.and_then(|spec| spo_lsm::parse(key.name.clone(), &spec)))
+}
+
 /// The API server holds objects to their schema, so what is wrong is looked for only where something is.
-fn spec(spec: serde_json::Value) -> Result<SeccompProfileSpec, Vec<Violation>> {
-    if let Ok(spec) = SeccompProfileSpec::deserialize(&spec) {
-        return Ok(spec);
-    }
-    let object = [("metadata".to_owned(), serde_json::json!({})), ("spec".to_owned(), spec)];
-    manifest::spec_of(object.into_iter().collect())
+fn read<S: Spec + DeserializeOwned>(spec: Value) -> Result<S, Vec<Violation>> {
+    S::deserialize(&spec).or_else(|_error| manifest::spec_of(fields(spec)))
+}
+
+/// What a configuration object permits, or the first thing that is wrong with it.
+pub(super) fn policy(object: Object) -> Result<Policy, Violation> {
+    manifest::policy(fields(object.spec))
+}
+
+fn fields(spec: Value) -> Map<String, Value> {
+    [("metadata".to_owned(), serde_json::json!({})), ("spec".to_owned(), spec)].into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

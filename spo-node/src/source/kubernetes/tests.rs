@@ -101,7 +101,8 @@ fn saved(name: &str) -> Report {
         state,
         reason: state.into(),
         message: "as told".to_owned(),
-        event: Some(Happened { reason: EventReason::SavedSeccompProfile, note: "saved".to_owned() }),
+        event: Some(Happened { reason: EventReason::Saved(spo_api::Module::Seccomp), note: "saved".to_owned() }),
+        is_forbidden: false,
     }
 }
 

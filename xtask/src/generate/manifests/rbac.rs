@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{APP, DAEMON, MANAGER, NAMESPACE, WEBHOOK_ACCOUNT, webhooks};
 
 const GROUP: &str = spo_api::GROUP;
+/// The kinds of profile.
+const PROFILES: [&str; 4] = ["apparmorprofiles", "rawselinuxprofiles", "seccompprofiles", "selinuxprofiles"];
 
 /// The roles of `spo-operator manager`.
 pub(super) fn manager() -> Vec<Value> {
@@ -29,10 +31,9 @@ pub(super) fn manager() -> Vec<Value> {
 
 /// The roles of `spo-operator webhook`.
 pub(super) fn webhook() -> Vec<Value> {
-    let profiles = ["apparmorprofiles", "rawselinuxprofiles", "seccompprofiles", "selinuxprofiles"];
     let cluster = vec![
         rule(GROUP, &["profilebindings", "profilerecordings"], &["list", "watch"]),
-        rule(GROUP, &profiles, &["list", "watch"]),
+        rule(GROUP, &PROFILES, &["list", "watch"]),
         // about recordings, in their namespaces; patch: the same event again
         rule("events.k8s.io", &["events"], &["create", "patch"]),
     ];
@@ -72,14 +73,19 @@ pub(super) fn daemon() -> Vec<Value> {
     let cluster = vec![
         // where the kubelet of this node keeps its files is a label of the node
         rule("", &["nodes"], &["get"]),
-        rule(GROUP, &["seccompprofiles"], &["list", "watch"]),
+        rule(GROUP, &PROFILES, &["list", "watch"]),
         // delete: statuses that a reference operator's daemon left
         rule(GROUP, &["securityprofilenodestatuses"], &["create", "delete", "list", "patch", "watch"]),
         rule(GROUP, &["securityprofilenodestatuses/status"], &["patch"]),
     ];
     // Profiles are cluster-scoped, and events about such objects are in the namespace `default`.
     let events = vec![rule("events.k8s.io", &["events"], &["create"])];
-    [in_cluster(DAEMON, DAEMON, cluster), in_namespace("spod-events", "default", DAEMON, events)].concat()
+    let configuration = vec![rule(GROUP, &["securityprofilesoperatordaemons"], &["list", "watch"])];
+    let namespaces = [
+        in_namespace("spod-events", "default", DAEMON, events),
+        in_namespace(DAEMON, NAMESPACE, DAEMON, configuration),
+    ];
+    [in_cluster(DAEMON, DAEMON, cluster), namespaces.concat()].concat()
 }
 
 fn definitions() -> Vec<String> {

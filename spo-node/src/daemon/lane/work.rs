@@ -1,55 +1,55 @@
 //! Doing what is to be done, one batch at a time, and again what failed.
 
-use spo_lsm::host::{Change, Host, HostError, Step};
+use spo_lsm::host::{Change, HostError, Step};
 use tokio::time::Instant;
 
-use super::{BATCH, Batch, Daemon, RETRY_FIRST, RETRY_LAST};
-use crate::source::{Event, EventReason, Source};
+use super::{Done, Lane, RETRY_FIRST, RETRY_LAST};
+use crate::catalogue::Catalogue;
+use crate::source::{Event, EventReason};
 use crate::status::chain;
-use crate::sync::{Scope, Todo, owners};
+use crate::sync::{Todo, owners};
 
-impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
+impl Lane {
     /// Begins the next batch. What does not fit into it is compared again after it.
-    pub(super) fn begin(&mut self, mut todo: Vec<Todo>) {
-        let later = todo.split_off(todo.len().min(BATCH));
+    pub(super) fn begin(&mut self, catalogue: &Catalogue, mut todo: Vec<Todo>) {
+        let later = todo.split_off(todo.len().min(self.batch));
         self.touch(later.into_iter().map(|todo| todo.key().clone()));
         let steps: Vec<(Todo, Step)> =
-            todo.into_iter().filter_map(|todo| self.step(&todo).map(|step| (todo, step))).collect();
+            todo.into_iter().filter_map(|todo| step(catalogue, &todo).map(|step| (todo, step))).collect();
         if steps.is_empty() {
             return;
         }
         let Some(mut host) = self.host.take() else { return };
-        self.batch = Some(tokio::task::spawn_blocking(move || {
+        self.work = Some(tokio::task::spawn_blocking(move || {
             let (todo, steps): (Vec<Todo>, Vec<Step>) = steps.into_iter().unzip();
             let outcomes = host.apply(&steps);
-            Batch { host, results: todo.into_iter().zip(outcomes.into_iter().map(|outcome| outcome.result)).collect() }
+            let results = todo.into_iter().zip(outcomes.into_iter().map(|outcome| outcome.result)).collect();
+            Done::Applied { host, results }
         }));
     }
 
-    fn step(&self, todo: &Todo) -> Option<Step> {
-        match todo {
-            Todo::Install { key, .. } => {
-                let (checked, artifact) = self.catalogue.build(key)?;
-                Some(Step::Install { checked, artifact })
+    pub(super) fn finish(&mut self, done: Done) {
+        match done {
+            Done::Looked { host, support, installed } => {
+                self.host = Some(host);
+                self.looked(support, installed);
             }
-            Todo::Remove { key, file_name } => Some(Step::Remove { key: key.clone(), file_name: file_name.clone() }),
+            Done::Applied { host, results } => {
+                self.host = Some(host);
+                results.iter().for_each(|(todo, result)| self.applied(todo, result));
+                // The folder was just made, or is another than before: what is in it is not known.
+                self.look |= self.sight.is_lost();
+            }
         }
     }
 
-    pub(super) fn finish(&mut self, batch: Batch<H>) {
-        self.host = Some(batch.host);
-        for (todo, result) in batch.results {
-            self.note(&todo, &result);
-            if let (Ok(change), true) = (&result, self.watch.is_some()) {
-                self.echo.expect(todo.file_name(), *change);
-            }
-            self.files.done(&todo, &result);
-            self.touch(owners(todo.file_name()));
+    fn applied(&mut self, todo: &Todo, result: &Result<Change, HostError>) {
+        self.note(todo, result);
+        if let Ok(change) = result {
+            self.sight.expect(todo.file_name(), *change);
         }
-        // The folder was just made, or is another than before: what is in it is not known.
-        if !self.is_watched() {
-            self.look();
-        }
+        self.files.done(todo, result);
+        self.touch(owners(self.module, todo.file_name()));
     }
 
     /// Remembers what is worth an event, and logs what no report will tell.
@@ -66,7 +66,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
                 if restored {
                     tracing::warn!(file, "restored a file that something else changed");
                 }
-                self.events.insert(key.clone(), Event { reason: EventReason::SavedSeccompProfile, note });
+                self.events.insert(key.clone(), Event { reason: EventReason::Saved(self.module), note });
             }
             (Todo::Remove { key, .. }, Ok(Change::Removed)) => tracing::info!(profile = %key, file, "removed"),
             (Todo::Remove { key, .. }, Err(error)) => {
@@ -78,7 +78,7 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
 
     /// Sets the time at which what failed is tried again. While steps are under way, it is too early to tell.
     pub(super) fn plan_retry(&mut self) {
-        if self.batch.is_some() {
+        if self.work.is_some() {
             return;
         }
         if !self.files.may_retry() && !self.is_unlisted {
@@ -94,9 +94,17 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
     pub(super) fn retry(&mut self) {
         self.retry_at = None;
         self.files.retry();
-        self.scope = Scope::All;
-        if self.is_unlisted {
-            self.look();
+        self.touch_all();
+        self.look |= self.is_unlisted;
+    }
+}
+
+fn step(catalogue: &Catalogue, todo: &Todo) -> Option<Step> {
+    match todo {
+        Todo::Install { key, .. } => {
+            let (checked, artifact) = catalogue.build(key)?;
+            Some(Step::Install { checked, artifact })
         }
+        Todo::Remove { key, file_name } => Some(Step::Remove { key: key.clone(), file_name: file_name.clone() }),
     }
 }

@@ -1,19 +1,19 @@
-//! Telling the source what became of profiles, once.
+//! What is reported of profiles, once.
 
 use spo_api::ProfileKey;
-use spo_lsm::host::Host;
 
-use super::Daemon;
-use crate::source::{Event, Report, Source};
+use super::Lane;
+use crate::catalogue::Catalogue;
+use crate::source::{Event, Report};
 use crate::status::{self, Standing};
 use crate::sync::{Scope, is_error};
 
-impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
+impl Lane {
     /// Reports where profiles stand, as far as that is news.
-    pub(super) fn tell(&mut self, standings: Vec<(ProfileKey, Standing)>) {
+    pub(super) fn tell(&mut self, catalogue: &Catalogue, standings: Vec<(ProfileKey, Standing)>) -> Vec<Report> {
         let mut reports = Vec::new();
         for (key, standing) in standings {
-            let Some(entry) = self.catalogue.get(&key) else { continue };
+            let Some(entry) = catalogue.get(&key) else { continue };
             let event = self.events.remove(&key);
             let now = (entry.desired.generation, standing);
             if event.is_none() && self.told.get(&key) == Some(&now) {
@@ -21,20 +21,17 @@ impl<S: Source, H: Host + Send + 'static> Daemon<S, H> {
             }
             let mut report = status::report(&entry.desired, &now.1);
             let news = self.told.get(&key).is_none_or(|(_, before)| *before != now.1);
-            let warning = now.1.warning().filter(|_| news);
+            let warning = now.1.warning(self.module).filter(|_| news);
             report.event = event.or_else(|| warning.map(|reason| Event { reason, note: report.message.clone() }));
             log(&report, is_error(&now.1));
             self.told.insert(key, now);
             reports.push(report);
         }
-        if !reports.is_empty() {
-            self.source.report(reports);
-        }
+        reports
     }
 
     /// Nothing is told any more about what is gone.
-    pub(super) fn forget(&mut self, scope: &Scope) {
-        let catalogue = &self.catalogue;
+    pub(super) fn forget(&mut self, catalogue: &Catalogue, scope: &Scope) {
         let there = |key: &ProfileKey| catalogue.get(key).is_some();
         match scope {
             Scope::All => {
