@@ -61,6 +61,25 @@ fn phase(pod: &Pod) -> &str {
     pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
 }
 
+/// Runs a script on a node itself: as root, among its processes and files, with its programs.
+///
+/// # Panics
+/// If the pod that does so cannot be made, or does not end.
+pub async fn on_host(cluster: &Cluster, namespace: &str, name: &str, node: &str, script: &str) -> Ended {
+    let mut pod = of(cluster, name, "");
+    on_node(&mut pod, node);
+    pod["spec"]["hostPID"] = true.into();
+    pod["spec"]["hostNetwork"] = true.into();
+    pod["spec"]["volumes"] = json!([{"name": "host", "hostPath": {"path": "/"}}]);
+    let container = container(&mut pod);
+    container["securityContext"] = json!({"privileged": true});
+    container["volumeMounts"] = json!([{"name": "host", "mountPath": "/host"}]);
+    container["env"] =
+        json!([{"name": "PATH", "value": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}]);
+    container["command"] = json!(["chroot", "/host", "/bin/sh", "-c", script]);
+    to_end(cluster, namespace, pod).await
+}
+
 /// A pod that runs a script once, in a container that nothing confines but what the container runtime does by itself.
 #[must_use]
 pub fn of(cluster: &Cluster, name: &str, script: &str) -> Value {

@@ -2,7 +2,6 @@
 
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
-use serde_json::json;
 use spo_tests::cluster::Cluster;
 use spo_tests::{ns, operator, pod, profile, wait};
 
@@ -13,12 +12,7 @@ async fn each_guest_is_a_node_and_its_kernel_has_the_security_module_it_is_calle
     let namespace = ns::create(&cluster.client).await;
     for guest in &cluster.guests {
         wait::until(&nodes, guest, "to be ready", is_ready).await;
-        let mut pod = pod::of(&cluster, guest, "cat /security/lsm");
-        pod::on_node(&mut pod, guest);
-        pod["spec"]["volumes"] = json!([{"name": "security", "hostPath": {"path": "/sys/kernel/security"}}]);
-        pod::container(&mut pod)["volumeMounts"] = json!([{"name": "security", "mountPath": "/security"}]);
-        pod::container(&mut pod)["securityContext"] = json!({"privileged": true});
-        let ended = pod::to_end(&cluster, &namespace, pod).await;
+        let ended = pod::on_host(&cluster, &namespace, guest, guest, "cat /sys/kernel/security/lsm").await;
         assert!(ended.log.split(',').any(|module| module == guest), "{guest}: {}", ended.log);
     }
     ns::delete(&cluster.client, &namespace).await;

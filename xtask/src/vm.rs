@@ -1,7 +1,7 @@
 //! `cargo xtask vm`: Debian guests in QEMU, for the security modules that this machine's kernel has not.
 //!
 //! One image serves both: which module is live is said by the kernel's command line. Guests run without virtualisation of the processor too,
-//! ten times slower. They have no systemd and no network: a small first process ([`init`](self)) mounts what tests look at, loads the
+//! if slowly. They have no systemd and no network: a small first process ([`init`](self)) mounts what tests look at, loads the
 //! policy, runs one script and powers off.
 
 use std::fs;
@@ -32,7 +32,7 @@ pub(crate) mod store;
 /// Runs programs in Debian guests with a kernel of their own: with AppArmor, or with SELinux enforcing.
 ///
 /// The first time, the image is made from Debian's packages, in half a minute as root; it is kept in ~/.cache/spo or where SPO_CACHE says. A
-/// guest boots in 6 s. Each run begins with the same disk; nothing is kept but what --out asks for.
+/// guest boots in 3 s. Each run begins with the same disk; nothing is kept but what --out asks for.
 ///
 /// In a guest: /job has what --in brought, and is the current folder; programs run as root, under SELinux as kernel_t. apparmor_parser, semodule, secilc, crun and
 /// busybox are there. Programs that were built on this machine run there if it is Debian 12 or newer, as do static ones.

@@ -40,7 +40,7 @@ impl Lsm {
 /// The SELinux policy of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
 pub(crate) enum Policy {
-    /// Types and labels of Debian's, few of its rules: one `semodule` takes 2 s.
+    /// Types and labels of Debian's, few of its rules: one `semodule` takes 1 to 2 s.
     #[default]
     Mini,
     /// What containers need of Debian's modules, as it is: one `semodule` takes 8 s.

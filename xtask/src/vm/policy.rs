@@ -2,7 +2,7 @@
 //!
 //! Two stores. `default` has the few of Debian's modules that containers need, as they are. `mini` has the same types, classes, labels and
 //! constraints, but of the rules only those for every domain and those for containers: all of `semodule`'s work is proportional to the rules,
-//! and each of its calls takes 2 seconds instead of 8 (with all 331 modules of Debian: 45). In both, containers are the module `container`
+//! and each of its calls takes 1 to 2 seconds instead of 8 (with all 331 modules of Debian: 45). In both, containers are the module `container`
 //! by itself, so that `semodule -d container` makes a host whose policy knows no containers, as older ones are, and `-e` one that does. Neither
 //! has the block `container` that profiles inherit from: Debian has no package that brings it.
 
