@@ -34,18 +34,21 @@ pub(crate) mod store;
 /// The first time, the image is made from Debian's packages, in half a minute as root; it is kept in ~/.cache/spo or where SPO_CACHE says. A
 /// guest boots in 3 s. Each run begins with the same disk; nothing is kept but what --out asks for.
 ///
-/// In a guest: /job has what --in brought, and is the current folder; programs run as root, under SELinux as kernel_t. apparmor_parser, semodule, secilc, crun and
-/// busybox are there. Programs that were built on this machine run there if it is Debian 12 or newer, as do static ones.
-///
-///   cargo xtask vm run apparmor -- sh -c 'cat /sys/kernel/security/lsm; aa-status'
-///   cargo xtask vm run selinux --in profiles -- semodule -i errorlogger.cil
-///   cargo xtask vm shell selinux --permissive
+/// In a guest, /job has what --in brought, and is the current folder. Programs run as root, under SELinux as kernel_t. apparmor_parser,
+/// semodule, secilc, crun, containerd and busybox are there. Programs that were built on this machine run there if it is Debian 12 or newer,
+/// as do static ones.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Vm {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask vm run apparmor -- sh -c 'cat /sys/kernel/security/lsm; aa-enabled'
+  cargo xtask vm run selinux --in profiles -- semodule -i errorlogger.cil
+  cargo xtask vm shell selinux --permissive";
 
 #[derive(Debug, Subcommand)]
 enum Command {
