@@ -208,6 +208,7 @@ pub(crate) fn obstacle() -> Option<&'static str> {
     if cfg!(not(target_arch = "x86_64")) {
         return Some("guests run on x86_64 only so far");
     }
-    let possible = crate::machine::is_root() || present(PROGRAM);
+    // Everybody may run one that root has made.
+    let possible = crate::machine::is_root() || (present(PROGRAM) && Image::is_made());
     (!possible).then_some("needs root, to make the guest that it runs in")
 }

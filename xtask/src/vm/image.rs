@@ -46,7 +46,7 @@ pub(crate) struct Image {
 impl Image {
     /// The image, which is made if it is not there.
     pub(crate) fn get() -> Result<Self> {
-        let image = Self { dir: cache()?.join("vm").join(key()) };
+        let image = Self::place()?;
         if image.dir.exists() {
             image.note_use();
             return Ok(image);
@@ -63,6 +63,15 @@ impl Image {
         image.make()?;
         image.note_use();
         Ok(image)
+    }
+
+    fn place() -> Result<Self> {
+        Ok(Self { dir: cache()?.join("vm").join(key()) })
+    }
+
+    /// Whether it needs no making.
+    pub(super) fn is_made() -> bool {
+        Self::place().is_ok_and(|image| image.dir.exists())
     }
 
     /// So that one that nobody uses any more can be told. Who may not write here removes none either.
