@@ -41,6 +41,9 @@ mod store;
 mod templates;
 mod transaction;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 /// The priority of our modules.
 pub const PRIORITY: u16 = 370;
 /// The program that changes the store.
@@ -189,4 +192,39 @@ fn batches(steps: &[Step]) -> Vec<&[Step]> {
 /// The type that containers run with under a profile.
 fn type_of(name: &str) -> String {
     format!("{name}.process")
+}
+
+#[cfg(test)]
+mod tests {
+    use spo_api::{ProfileKey, ProfileKind};
+
+    use super::*;
+
+    fn removal(kind: ProfileKind, name: &str) -> Step {
+        let key = ProfileKey { kind, name: name.parse().unwrap() };
+        Step::Remove { key, file_name: format!("{name}.cil") }
+    }
+
+    #[test]
+    fn w_nd_4_on_a_host_without_selinux_each_step_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        let mut host = SelinuxHost { kernel: Kernel::new(root.path()), ..SelinuxHost::new() };
+        let steps = [removal(ProfileKind::Selinux, "web"), removal(ProfileKind::Seccomp, "web")];
+        let reasons: Vec<_> =
+            host.apply(&steps).into_iter().map(|outcome| outcome.result.unwrap_err().to_string()).collect();
+        assert!(reasons[0].starts_with("SELinux is not switched on on this host; boot a kernel"), "{reasons:?}");
+        assert!(
+            reasons[1].starts_with("SeccompProfile is for seccomp, and this host installs profiles of SELinux"),
+            "{reasons:?}"
+        );
+        assert!(host.support().is_err() && host.installed().is_err());
+    }
+
+    #[test]
+    fn steps_about_one_file_go_one_after_the_other() {
+        let steps = ["a", "b", "a", "c", "c"].map(|name| removal(ProfileKind::Selinux, name));
+        let sizes: Vec<usize> = batches(&steps).into_iter().map(<[Step]>::len).collect();
+        assert_eq!(sizes, [2, 2, 1]);
+        assert!(batches(&[]).is_empty());
+    }
 }

@@ -15,6 +15,25 @@ use spo_tests::guest::{Container, all, said};
 #[derive(Debug, Default)]
 pub(crate) struct Node(pub(crate) SelinuxHost);
 
+/// The templates of the operator, as an administrator permits them by `allowedSystemProfiles`.
+pub(crate) const TEMPLATES: [&str; 15] = [
+    "container",
+    "net_container",
+    "restricted_net_container",
+    "log_container",
+    "log_rw_container",
+    "log_manage_container",
+    "config_container",
+    "config_rw_container",
+    "config_manage_container",
+    "home_container",
+    "home_rw_container",
+    "home_manage_container",
+    "tmp_container",
+    "tmp_rw_container",
+    "tty_container",
+];
+
 /// What came of each step: what changed, or the reason why nothing could.
 pub(crate) type Results = Vec<Result<Change, String>>;
 
@@ -61,7 +80,7 @@ pub(crate) fn raw(name: &str, policy: impl Into<String>) -> Step {
 
 fn step(profile: Result<spo_lsm::Profile, Vec<spo_api::Violation>>) -> Step {
     let mut policy = Policy::default();
-    policy.selinux.system_profiles.insert("net_container".to_owned());
+    policy.selinux.system_profiles.extend(TEMPLATES.map(str::to_owned));
     let checked: Checked = check(&profile.expect("a profile"), &policy).expect("it may be installed");
     Step::Install { artifact: render(&checked), checked }
 }

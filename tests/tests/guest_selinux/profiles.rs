@@ -4,7 +4,7 @@ use serde_json::json;
 use spo_lsm::host::Change;
 use spo_tests::guest::{Guest, said};
 
-use crate::node::{Node, is_ours, is_type, profile, raw, remove, run};
+use crate::node::{Node, TEMPLATES, is_ours, is_type, profile, raw, remove, run};
 
 const WRITE: &str =
     "cat /proc/self/attr/current; echo; echo hello >>/var/log/guest.log && echo written || echo refused";
@@ -67,6 +67,24 @@ fn x3_a_template_of_the_operator_is_inherited_on_a_host_that_has_none() {
     assert_eq!(printed.each_ref().map(|text| text.contains("ermission denied")), [false, true], "{printed:?}");
     assert!(printed.iter().all(|text| text.contains("ended")), "{printed:?}");
     node.remove_all(&["x3", "x3-without"]);
+}
+
+#[test]
+fn every_template_can_be_inherited_alone_and_with_all_others() {
+    let Some(_guest) = Guest::entered("selinux") else { return };
+    let mut node = Node::default();
+    let inherit =
+        |names: &[&str]| json!({"inherit": names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()});
+    let name = |template: &str| format!("of-{}", template.replace('_', "-"));
+    let mut steps = vec![profile("of-all", inherit(&TEMPLATES))];
+    steps.extend(TEMPLATES.iter().map(|template| profile(&name(template), inherit(&[template]))));
+    assert_eq!(node.done(&steps), vec![Change::Written; steps.len()]);
+    let printed = run("of-log-rw-container", WRITE);
+    assert!(printed.contains("written"), "{printed}");
+    let printed = run("of-log-container", WRITE);
+    assert!(printed.contains("refused"), "{printed}");
+    let removals: Vec<_> = steps.iter().map(|step| remove(step.file_name().trim_end_matches(".cil"))).collect();
+    node.done(&removals);
 }
 
 #[test]

@@ -69,3 +69,48 @@ impl Kernel {
         Some((user.to_owned(), level))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    fn kernel(enforce: Option<&str>, context: &str) -> (tempfile::TempDir, Kernel) {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["sys/fs/selinux", "proc/self/attr"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        if let Some(enforce) = enforce {
+            fs::write(root.path().join("sys/fs/selinux/enforce"), enforce).unwrap();
+        }
+        fs::write(root.path().join("proc/self/attr/current"), context).unwrap();
+        let kernel = Kernel::new(root.path());
+        (root, kernel)
+    }
+
+    #[rstest]
+    #[case::off(None, "docker-default (enforce)\n", Some("SELinux is not switched on on this host"))]
+    #[case::no_policy(Some("0"), "kernel\0", Some("the kernel has no SELinux policy"))]
+    #[case::on(Some("1"), "system_u:system_r:spc_t:s0-s0:c0.c1023\0", None)]
+    fn w_nd_4_a_host_without_selinux_says_what_it_lacks(
+        #[case] enforce: Option<&str>,
+        #[case] context: &str,
+        #[case] reason: Option<&str>,
+    ) {
+        let (_root, kernel) = kernel(enforce, context);
+        assert_eq!(kernel.support().err().map(|unsupported| unsupported.reason).as_deref(), reason);
+        assert_eq!(kernel.is_enforcing(), enforce == Some("1"));
+    }
+
+    #[rstest]
+    #[case("system_u:system_r:spc_t:s0-s0:c0.c1023\0", "system_u", ":s0")]
+    #[case("root:staff_r:staff_t:s0:c1,c2\n", "root", ":s0:c1,c2")]
+    #[case("system_u:system_r:kernel_t\0", "system_u", "")]
+    fn user_and_level_are_those_of_the_process(#[case] context: &str, #[case] user: &str, #[case] level: &str) {
+        let (_root, kernel) = kernel(Some("1"), context);
+        assert_eq!(kernel.user_and_level(), Some((user.to_owned(), level.to_owned())));
+    }
+}

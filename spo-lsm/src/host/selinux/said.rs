@@ -58,7 +58,7 @@ pub(super) fn error(mut ended: Ended) -> HostError {
 }
 
 /// What was said without the lines that say nothing, and with `line 3 of web` instead of a path into the store.
-fn readable(said: &str) -> String {
+pub(super) fn readable(said: &str) -> String {
     const NOTHING: [&str; 4] = ["Failed to resolve AST", "Failed to build AST", "semodule:  Failed", "Removing last"];
     let lines = said.lines().filter(|line| !NOTHING.iter().any(|nothing| line.contains(nothing)));
     lines.map(|line| line.split(' ').map(place).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n")

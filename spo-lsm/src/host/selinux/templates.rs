@@ -23,10 +23,14 @@ macro_rules! template {
 }
 
 /// Those that there are. `base_container` has the block `container`.
-pub(super) const TEMPLATES: [Template; 4] = [
+pub(super) const TEMPLATES: [Template; 8] = [
     template!("base_container"),
     template!("net_container"),
     template!("log_container"),
+    template!("config_container"),
+    template!("home_container"),
+    template!("tmp_container"),
+    template!("tty_container"),
     template!("selinuxrecording"),
 ];
 
@@ -55,19 +59,21 @@ fn is_lacking(template: Template, store: &Store, has_container: bool) -> bool {
 mod tests {
     use super::*;
 
+    /// Which templates a host with these modules lacks.
     fn lacking_on(modules: &str, has_container: bool) -> Vec<&'static str> {
         lacking(&Store::parse(modules.as_bytes()), has_container).iter().map(|template| template.module).collect()
     }
 
+    fn all_but(those: &[&str]) -> Vec<&'static str> {
+        TEMPLATES.iter().map(|template| template.module).filter(|module| !those.contains(module)).collect()
+    }
+
     #[test]
     fn a_host_gets_the_templates_that_it_lacks() {
-        assert_eq!(
-            lacking_on("100 base pp\n", false),
-            ["base_container", "net_container", "log_container", "selinuxrecording"]
-        );
+        assert_eq!(lacking_on("100 base pp\n", false), all_but(&[]));
         let of_udica = "400 base_container cil\n400 net_container cil\n";
-        assert_eq!(lacking_on(of_udica, true), ["log_container", "selinuxrecording"]);
-        assert_eq!(lacking_on("400 my_templates cil\n", true), ["net_container", "log_container", "selinuxrecording"]);
+        assert_eq!(lacking_on(of_udica, true), all_but(&["base_container", "net_container"]));
+        assert_eq!(lacking_on("400 my_templates cil\n", true), all_but(&["base_container"]));
     }
 
     #[test]
@@ -82,9 +88,9 @@ mod tests {
         let older = ours(|_| Digest::of(b"older").to_string());
         let unknown = ours(|_| String::new());
         assert_eq!(lacking_on(&same, true), Vec::<&str>::new());
-        assert_eq!(lacking_on(&older, true).len(), 4);
+        assert_eq!(lacking_on(&older, true), all_but(&[]));
         assert_eq!(lacking_on(&unknown, true), Vec::<&str>::new());
-        assert_eq!(lacking_on(&format!("{older}400 base_container cil\n"), true).len(), 3);
+        assert_eq!(lacking_on(&format!("{older}400 base_container cil\n"), true), all_but(&["base_container"]));
     }
 
     #[test]
