@@ -1,6 +1,7 @@
 //! What is written to a node, and how it is recognised there.
 
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 use spo_api::{ProfileKey, ProfileKind};
@@ -70,6 +71,20 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("sha256:")?;
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A text that is no digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected sha256: and 64 hexadecimal digits")]
+pub struct InvalidDigest;
+
+/// As it is displayed.
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        text.strip_prefix("sha256:").and_then(Self::from_hex).ok_or(InvalidDigest)
     }
 }
 

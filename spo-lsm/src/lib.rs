@@ -51,7 +51,7 @@ mod findings;
 mod policy;
 mod profile;
 
-pub use artifact::{Artifact, Digest, file_name};
+pub use artifact::{Artifact, Digest, InvalidDigest, file_name};
 pub use policy::Policy;
 pub use profile::{Profile, Spec, parse};
 

@@ -28,6 +28,14 @@ Examples:
 
 SIGTERM ends it within a second, and leaves what is installed as it is.";
 
+const INSTALLER_HELP: &str = "\
+In a pod, its container needs hostPID, and the shared folder of the socket. It
+enters the host's mount namespace, gives up what privilege it needs no more,
+and takes profiles from the daemon: kind, name and spec, nothing else.
+
+Outside a pod no installer is needed: a daemon that runs as root with
+--source directory:PATH installs profiles itself.";
+
 const RENDER_HELP: &str = "\
 Examples:
   spo-node render profiles out          out/<name>.json for each profile
@@ -72,6 +80,9 @@ pub enum Command {
     Daemon(Daemon),
     /// Prepare this node, as root, so that the daemon needs no privilege.
     NonRootEnabler(Enabler),
+    /// Install profiles for SELinux and AppArmor, as root, for a daemon that has no privilege.
+    #[command(after_help = INSTALLER_HELP)]
+    Installer(Installer),
     /// Write what would be installed for some manifests, and touch nothing else.
     #[command(after_help = RENDER_HELP)]
     Render(Render),
@@ -124,6 +135,10 @@ pub struct Daemon {
     /// The namespace of the operator, in which the configuration object is.
     #[arg(long, env = "OPERATOR_NAMESPACE", value_name = "NAMESPACE", default_value = spo_api::NAMESPACE)]
     pub operator_namespace: String,
+    /// The socket of the installer, which installs profiles for SELinux and AppArmor. Without it, a daemon with a folder of profiles
+    /// installs them itself, and one in a pod looks for it at its usual place.
+    #[arg(long, value_name = "SOCKET")]
+    pub installer_socket: Option<PathBuf>,
     /// Which modules this node is to serve.
     #[command(flatten)]
     pub modules: Modules,
@@ -169,15 +184,15 @@ macro_rules! switch {
 }
 
 switch! {
-    /// Which modules a node serves, by the reference operator's names. This version serves seccomp.
+    /// Which modules a node serves, by the reference operator's names.
     Modules {
         /// Install SeccompProfiles.
         with_seccomp = true,
-        /// Install SelinuxProfiles; this version does not yet, and says so.
+        /// Install SelinuxProfiles.
         with_selinux = false,
-        /// Install RawSelinuxProfiles; this version does not yet, and says so.
+        /// Accepted for the reference operator's sake: with --with-selinux, RawSelinuxProfiles are installed unless the configuration says otherwise.
         with_raw_selinux = false,
-        /// Install AppArmorProfiles; this version does not yet, and says so.
+        /// Install AppArmorProfiles.
         with_apparmor = false,
         /// Make profiles of recordings; this version does not yet, and says so.
         with_recording = false env "ENABLE_RECORDING",
@@ -186,6 +201,17 @@ switch! {
         /// Accepted for the reference operator's sake: this version serves no metrics yet.
         with_insecure_metrics_access = false env "ENABLE_INSECURE_METRICS_ACCESS",
     }
+}
+
+/// Settings of `spo-node installer`.
+#[derive(Debug, Clone, Group)]
+pub struct Installer {
+    /// Where the daemon finds it.
+    #[arg(long, value_name = "SOCKET", default_value = crate::installer::SOCKET)]
+    pub socket: PathBuf,
+    /// This process is in the host's mount namespace already: for running outside a pod.
+    #[arg(long)]
+    pub on_host: bool,
 }
 
 /// Settings of `spo-node non-root-enabler`.

@@ -13,6 +13,7 @@ use spo_lsm::host::{SeccompHost, Unsupported};
 use crate::args::{self, Args, Command, From, Global, Modules};
 use crate::daemon::{Changes, Daemon, Lane};
 use crate::health::{self, Ready};
+use crate::installer::{self, remote::RemoteHost};
 use crate::lock::{Lock, LockError};
 use crate::signals::Ending;
 use crate::source::Source;
@@ -35,6 +36,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
             // A batch of steps that hangs in the kernel must not keep the process.
             runtime.shutdown_background();
             ended
+        }
+        Command::Installer(settings) => {
+            start_log(args.global);
+            let settings = installer::Settings { socket: settings.socket, on_host: settings.on_host };
+            installer::run(&settings).map(|()| ExitCode::SUCCESS)
         }
         Command::NonRootEnabler(enabler) => {
             start_log(args.global);
@@ -119,17 +125,51 @@ async fn install<S: Source>(source: S, settings: &args::Daemon, ready: &Ready, m
 fn lanes(settings: &args::Daemon, folder: PathBuf) -> Vec<Lane> {
     let kubelet = settings.host.kubelet();
     let seccomp = SeccompHost::new(&settings.host.root, &paths::profiles(&kubelet));
-    vec![
-        Lane::new(Box::new(seccomp), Changes::Folder(folder)),
-        Lane::without(Module::Selinux, switched_off("--with-selinux")),
-        Lane::without(Module::AppArmor, switched_off("--with-apparmor")),
-    ]
+    let privileged = [
+        (Module::Selinux, "--with-selinux", settings.modules.with_selinux),
+        (Module::AppArmor, "--with-apparmor", settings.modules.with_apparmor),
+    ];
+    let mut lanes = vec![match settings.modules.with_seccomp {
+        true => Lane::new(Box::new(seccomp), Changes::Folder(folder)),
+        false => Lane::without(Module::Seccomp, switched_off("--with-seccomp")),
+    }];
+    let (on, off): (Vec<_>, Vec<_>) = privileged.into_iter().partition(|(_, _, is_on)| *is_on);
+    lanes.extend(off.into_iter().map(|(module, flag, _)| Lane::without(module, switched_off(flag))));
+    let on = on.into_iter().map(|(module, _, _)| module);
+    match installer_socket(settings) {
+        Some(socket) => lanes.extend(on.map(|module| {
+            let host = RemoteHost::new(module, &socket, tokio::runtime::Handle::current());
+            let changes = host.changes();
+            Lane::new(Box::new(host), changes)
+        })),
+        None if settings.host.root == Path::new("/") => {
+            let on: Vec<Module> = on.collect();
+            let hosts = installer::hosts().into_iter().filter(|(host, _)| on.contains(&host.module()));
+            lanes.extend(hosts.map(|(host, changes)| Lane::new(host, changes)));
+        }
+        None => lanes.extend(on.map(|module| Lane::without(module, elsewhere(&settings.host.root)))),
+    }
+    lanes
+}
+
+/// The socket of the installer, if there is to be one.
+fn installer_socket(settings: &args::Daemon) -> Option<PathBuf> {
+    let usual = || matches!(settings.source, From::Kubernetes).then(|| PathBuf::from(installer::SOCKET));
+    settings.installer_socket.clone().or_else(usual)
 }
 
 fn switched_off(flag: &str) -> Unsupported {
     Unsupported {
         reason: "profiles of its kind are switched off on this node".to_owned(),
         next_step: format!("switch them on in the configuration of the operator, or by {flag}"),
+    }
+}
+
+/// Programs of a host that is somewhere else cannot be run.
+fn elsewhere(root: &Path) -> Unsupported {
+    Unsupported {
+        reason: format!("the host below {} is not this one, whose kernel would take the profile", root.display()),
+        next_step: "run without --root, or pass --installer-socket".to_owned(),
     }
 }
 
@@ -158,15 +198,10 @@ fn make(folder: &Path) -> std::io::Result<()> {
 }
 
 fn say_what_is_missing(modules: Modules) -> Result<()> {
-    ensure!(modules.with_seccomp, "no module is enabled: leave out --with-seccomp=false");
-    let missing = [
-        ("--with-selinux", modules.with_selinux),
-        ("--with-raw-selinux", modules.with_raw_selinux),
-        ("--with-apparmor", modules.with_apparmor),
-        ("--with-recording", modules.with_recording),
-    ];
-    for (flag, _) in missing.into_iter().filter(|(_, wanted)| *wanted) {
-        tracing::warn!(flag, "this version does not serve that yet");
+    let any = modules.with_seccomp || modules.with_selinux || modules.with_apparmor;
+    ensure!(any, "no module is enabled: leave out --with-seccomp=false");
+    if modules.with_recording {
+        tracing::warn!(flag = "--with-recording", "this version does not serve that yet");
     }
     Ok(())
 }

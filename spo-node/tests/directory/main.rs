@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod disk;
+mod installer;
 mod installs;
 mod lifecycle;
 mod support;

@@ -67,15 +67,24 @@ impl Node {
         files(&self.installed())
     }
 
-    /// The status of a profile.
+    /// The status of a SeccompProfile.
     pub(crate) fn status(&self, name: &str) -> Option<Value> {
-        let text = fs::read_to_string(self.path("status").join(format!("seccompprofile-{name}.yaml"))).ok()?;
+        self.status_of("seccompprofile", name)
+    }
+
+    fn status_of(&self, kind: &str, name: &str) -> Option<Value> {
+        let text = fs::read_to_string(self.path("status").join(format!("{kind}-{name}.yaml"))).ok()?;
         Some(serde_saphyr::from_str(&text).unwrap())
     }
 
-    /// State and message of a profile; empty if there is no status.
+    /// State and message of a SeccompProfile; empty if there is no status.
     pub(crate) fn says(&self, name: &str) -> String {
-        self.status(name).map_or_else(String::new, |status| {
+        self.says_of("seccompprofile", name)
+    }
+
+    /// The same of a profile of another kind.
+    pub(crate) fn says_of(&self, kind: &str, name: &str) -> String {
+        self.status_of(kind, name).map_or_else(String::new, |status| {
             let ready = &status["status"]["conditions"][0];
             format!("{}: {}", status["status"]["status"].as_str().unwrap(), ready["message"].as_str().unwrap())
         })
@@ -120,8 +129,13 @@ impl Node {
         self.start_with(self.command(&[]))
     }
 
-    pub(crate) fn start_with(&self, mut command: Command) -> Daemon {
-        let log = self.path("log");
+    pub(crate) fn start_with(&self, command: Command) -> Daemon {
+        self.start_logging(command, "log")
+    }
+
+    /// Starts a process that says what it does in this file.
+    pub(crate) fn start_logging(&self, mut command: Command, log: &str) -> Daemon {
+        let log = self.path(log);
         let file = fs::File::create(&log).unwrap();
         Daemon { child: command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap(), log }
     }
