@@ -34,6 +34,9 @@ pub const APP_VALUE: &str = "security-profiles-operator";
 /// Annotation on recorded profiles: how complete the recording was, as JSON. An addition of this project.
 pub const COMPLETENESS: &str = "spo.x-k8s.io/completeness";
 
+/// Annotation on SeccompProfiles: the system calls with those of all base profiles, as JSON.
+pub const SYSCALLS: &str = "syscalls";
+
 /// Annotation on objects that are read in an older version: what that version cannot hold, as JSON. Conversion writes it and takes it
 /// back; in `v1` there is none. An addition of this project.
 pub const CONVERSION: &str = "spo.x-k8s.io/conversion-data";

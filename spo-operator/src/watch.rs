@@ -8,7 +8,8 @@ use futures::{Stream, StreamExt};
 use kube::api::ObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource};
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 /// The longest pause between two tries to reach the API server.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -32,15 +33,15 @@ impl Kind {
     }
 }
 
-/// What this program wants of any object: who it is, and of `spec` and `status` what the types say; here which node it is about, and
-/// the status as it stands.
+/// What this program wants of any object: who it is, and of `spec` and `status` what the types say; by default nothing, and the status
+/// as it stands.
 ///
 /// The rest, `managedFields` and the whole of a profile's `spec` among it, is skipped while it is read. `status` is read as
-/// plain JSON, so that one that does not fit its schema blinds nobody for the others.
+/// plain JSON, so that one that does not fit its schema blinds nobody for the others. Annotations are read only where they are wanted.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(bound = "Spec: Default + Deserialize<'de>, Status: Default + Deserialize<'de>")]
-pub(crate) struct Slim<Spec = SlimSpec, Status = serde_json::Value> {
-    #[serde(default, deserialize_with = "spo_api::metadata::slim")]
+pub(crate) struct Slim<Spec = IgnoredAny, Status = serde_json::Value, const ANNOTATED: bool = false> {
+    #[serde(default, deserialize_with = "metadata::<_, ANNOTATED>")]
     pub(crate) metadata: ObjectMeta,
     #[serde(default)]
     pub(crate) spec: Spec,
@@ -48,15 +49,11 @@ pub(crate) struct Slim<Spec = SlimSpec, Status = serde_json::Value> {
     pub(crate) status: Status,
 }
 
-/// The one field that is wanted of any `spec`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct SlimSpec {
-    #[serde(default)]
-    pub(crate) node_name: Option<String>,
+fn metadata<'de, D: Deserializer<'de>, const ANNOTATED: bool>(from: D) -> Result<ObjectMeta, D::Error> {
+    if ANNOTATED { spo_api::metadata::annotated(from) } else { spo_api::metadata::slim(from) }
 }
 
-impl<Spec, Status> Resource for Slim<Spec, Status> {
+impl<Spec, Status, const ANNOTATED: bool> Resource for Slim<Spec, Status, ANNOTATED> {
     type DynamicType = Kind;
     type Scope = kube::core::DynamicResourceScope;
 

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use spo_api::{GROUP, ProfileKey, labels};
+use spo_api::{GROUP, Kind, ProfileKey, labels};
 
-use super::plan::{Action, Status};
-use super::{NODE_STATUS, resource};
-use crate::watch::Slim;
+use super::decode::place_field;
+use super::plan::{Action, Status, Why};
+use super::{Object, Subject};
+use crate::watch;
 
 /// The name under which this program owns fields.
 const FIELD_MANAGER: &str = "spo-operator";
+/// What the reference operator calls the event about a profile that the configuration forbids.
+const NOT_ALLOWED: &str = "ProfileNotAllowed";
 /// A request that takes longer is given up; the plan is made anew then.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -27,11 +32,22 @@ pub(crate) enum ApplyError {
     Timeout,
 }
 
-/// Carries out `actions` in order. Gives back the profile as it is after the last write to it.
-pub(crate) async fn apply(client: &Client, key: &ProfileKey, actions: &[Action]) -> Result<Option<Slim>, ApplyError> {
+/// Who writes.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    client: Client,
+    events: Recorder,
+}
+
+/// Carries out `actions` in order. Gives back the object as it is after the last write to it.
+pub(crate) async fn apply(
+    writer: &Writer,
+    subject: &Subject,
+    actions: &[Action],
+) -> Result<Option<Object>, ApplyError> {
     let mut newest = None;
     for action in actions {
-        let request = tokio::time::timeout(TIMEOUT, one(client, key, action));
+        let request = tokio::time::timeout(TIMEOUT, writer.write(subject, action));
         match request.await {
             Ok(Ok(object)) => newest = object.or(newest),
             Ok(Err(kube::Error::Api(status))) if status.code == 404 && of_a_node(action) => {}
@@ -48,41 +64,124 @@ fn of_a_node(action: &Action) -> bool {
     matches!(action, Action::DeleteNodeStatus { .. })
 }
 
-async fn one(client: &Client, key: &ProfileKey, action: &Action) -> kube::Result<Option<Slim>> {
-    let profiles: Api<Slim> = Api::all_with(client.clone(), &resource(key.kind));
-    let name = key.name.as_str();
-    let ours = PatchParams::apply(FIELD_MANAGER).force();
-    match action {
-        Action::Label => profiles.patch(name, &ours, &Patch::Apply(label(key))).await.map(Some),
-        Action::Status(status) => profiles.patch_status(name, &ours, &Patch::Apply(body(key, status))).await.map(Some),
-        Action::Finalizers { keep, resource_version } => {
-            let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            let patch = json!({"metadata": {"finalizers": keep, "resourceVersion": resource_version.to_string()}});
-            tracing::info!(profile = %key, "removing finalizers that a reference operator left");
-            profiles.patch(name, &params, &Patch::Merge(patch)).await.map(Some)
+impl Writer {
+    pub(crate) fn new(client: Client) -> Self {
+        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
+        Self { events: Recorder::new(client.clone(), reporter), client }
+    }
+
+    async fn write(&self, subject: &Subject, action: &Action) -> kube::Result<Option<Object>> {
+        match action {
+            Action::Finalizers { keep, resource_version } => {
+                let patch = json!({"metadata": {"finalizers": keep, "resourceVersion": resource_version.to_string()}});
+                tracing::info!(%subject, finalizers = ?keep, "setting finalizers");
+                self.objects(subject).patch(subject.name(), &merging(), &Patch::Merge(patch)).await.map(Some)
+            }
+            // An applied list would keep the entries of whoever wrote it before, a reference operator's say.
+            Action::Workloads(pods) => {
+                let patch = json!({"status": {"activeWorkloads": pods}});
+                self.objects(subject).patch_status(subject.name(), &merging(), &Patch::Merge(patch)).await.map(Some)
+            }
+            _ => match subject {
+                Subject::Profile(key) => self.write_profile(key, action).await,
+                Subject::Binding { .. } => Ok(None), // nothing else is planned for one
+            },
         }
-        Action::DeleteNodeStatus { node, legacy_name } => {
-            let statuses: Api<Slim> = Api::all_with(client.clone(), &NODE_STATUS);
-            let name = legacy_name.as_deref().map_or_else(|| labels::node_status_name(key, node), str::to_owned);
-            tracing::info!(profile = %key, node = %node, "deleting the status of a node that is gone");
-            statuses.delete(&name, &DeleteParams::default()).await.map(|_| None)
+    }
+
+    async fn write_profile(&self, key: &ProfileKey, action: &Action) -> kube::Result<Option<Object>> {
+        let profiles: Api<Object> = Api::all_with(self.client.clone(), &watch::Kind::stored(key.kind.into()));
+        let name = key.name.as_str();
+        let ours = PatchParams::apply(FIELD_MANAGER).force();
+        match action {
+            Action::Metadata { syscalls } => {
+                profiles.patch(name, &ours, &Patch::Apply(metadata(key, syscalls.as_deref()))).await.map(Some)
+            }
+            Action::Status(status) => {
+                profiles.patch_status(name, &ours, &Patch::Apply(body(key, status))).await.map(Some)
+            }
+            Action::DeleteNodeStatus { node, legacy_name } => {
+                self.delete_node_status(key, node, legacy_name.as_deref()).await
+            }
+            Action::Delete { why, resource_version } => {
+                let as_seen = Preconditions { resource_version: Some(resource_version.to_string()), uid: None };
+                tracing::info!(profile = %key, why = %why.text, "deleting a profile that is not permitted any more");
+                profiles
+                    .delete(name, &DeleteParams { preconditions: Some(as_seen), ..DeleteParams::default() })
+                    .await?;
+                self.tell(key, why, "Delete").await;
+                Ok(None)
+            }
+            Action::Event(why) => {
+                self.tell(key, why, "Check").await;
+                Ok(None)
+            }
+            Action::Finalizers { .. } | Action::Workloads(_) => Ok(None), // of any subject, and carried out before
+        }
+    }
+
+    async fn delete_node_status(
+        &self,
+        key: &ProfileKey,
+        node: &str,
+        legacy_name: Option<&str>,
+    ) -> kube::Result<Option<Object>> {
+        let kind = watch::Kind::stored(Kind::SecurityProfileNodeStatus);
+        let statuses: Api<Object> = Api::all_with(self.client.clone(), &kind);
+        let name = legacy_name.map_or_else(|| labels::node_status_name(key, node), str::to_owned);
+        tracing::info!(profile = %key, %node, "deleting the status of a node that is gone");
+        statuses.delete(&name, &DeleteParams::default()).await.map(|_| None)
+    }
+
+    /// An event is good to have, and no more: what it says is in the status, too.
+    async fn tell(&self, key: &ProfileKey, why: &Why, action: &str) {
+        let event = Event {
+            type_: EventType::Warning,
+            reason: NOT_ALLOWED.to_owned(),
+            note: Some(why.text.to_string()),
+            action: action.to_owned(),
+            secondary: None,
+        };
+        let about = ObjectReference {
+            api_version: Some(format!("{GROUP}/v1")),
+            kind: Some(key.kind.to_string()),
+            name: Some(key.name.to_string()),
+            uid: Some(why.uid.to_string()),
+            ..ObjectReference::default()
+        };
+        if let Err(error) = self.events.publish(&event, &about).await {
+            tracing::warn!(profile = %key, error = &error as &dyn std::error::Error, "cannot write an event");
+        }
+    }
+
+    fn objects(&self, subject: &Subject) -> Api<Object> {
+        match subject {
+            Subject::Profile(key) => Api::all_with(self.client.clone(), &watch::Kind::stored(key.kind.into())),
+            Subject::Binding { namespace, .. } => {
+                let kind = watch::Kind::stored(Kind::ProfileBinding);
+                Api::namespaced_with(self.client.clone(), namespace, &kind)
+            }
         }
     }
 }
 
-fn label(key: &ProfileKey) -> Value {
+fn merging() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+fn metadata(key: &ProfileKey, syscalls: Option<&str>) -> Value {
     let id = labels::profile_id(key.kind, key.name.as_str());
-    json!({
-        "apiVersion": format!("{GROUP}/v1"),
-        "kind": key.kind.as_str(),
-        "metadata": {"name": key.name.as_str(), "labels": {labels::PROFILE_ID: id}},
-    })
+    let mut metadata = json!({"name": key.name.as_str(), "labels": {labels::PROFILE_ID: id}});
+    if let Some(syscalls) = syscalls {
+        metadata["annotations"] = json!({labels::SYSCALLS: syscalls});
+    }
+    json!({"apiVersion": format!("{GROUP}/v1"), "kind": key.kind.as_str(), "metadata": metadata})
 }
 
 fn body(key: &ProfileKey, status: &Status) -> Value {
     let mut fields = json!({"status": status.state, "conditions": [status.ready]});
-    if let Some(path) = &status.localhost_profile {
-        fields["localhostProfile"] = path.as_str().into();
+    if let (Some(field), Some(place)) = (place_field(key.kind), &status.place) {
+        fields[field] = place.as_str().into();
     }
     json!({
         "apiVersion": format!("{GROUP}/v1"),
@@ -100,7 +199,7 @@ mod tests {
     #[test]
     fn s9_a_name_of_69_characters_gets_the_hashed_label() {
         let key = ProfileKey { kind: ProfileKind::Seccomp, name: "n".repeat(69).parse().unwrap() };
-        let label = label(&key)["metadata"]["labels"][labels::PROFILE_ID].as_str().unwrap().to_owned();
+        let label = metadata(&key, None)["metadata"]["labels"][labels::PROFILE_ID].as_str().unwrap().to_owned();
         assert_eq!(label.len(), 63);
         assert_eq!(label, labels::profile_id(key.kind, key.name.as_str()));
     }

@@ -1,21 +1,38 @@
-//! What the watches have shown so far: one small record per profile and node.
+//! What the watches have shown so far: one small record per profile and node, and one per pod that uses a profile.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use spo_api::{ProfileKey, ProfileKind};
+use spo_lsm::Policy;
 
+use super::binding::Binding;
 use super::decode::{self, Form, ProfileObject, Report, Uid};
+use super::home::Home;
+use super::judge::Judged;
 use super::node::Nodes;
-use crate::watch::Slim;
+use super::usage::{PodId, Usage};
+use super::{Object, Subject};
 
-/// Everything that is known, and which profiles have to be looked at again.
+mod reports;
+mod settings;
+mod workloads;
+
+use workloads::{BindingKey, binding_key};
+
+/// Everything that is known, and what has to be looked at again.
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
     profiles: HashMap<ProfileKey, Profile>,
+    bindings: BTreeMap<BindingKey, Binding>,
     nodes: Nodes,
-    dirty: BTreeSet<ProfileKey>,
+    usage: Usage,
+    policy: Policy,
+    home: Home,
+    dirty: BTreeSet<Subject>,
+    /// Profiles whose `spec` has changed, so that others which build on them may have to be looked at.
+    rewritten: BTreeSet<ProfileKey>,
     /// Of every watch: what was there before it started again and has not been shown since.
     unseen: Unseen,
 }
@@ -26,6 +43,9 @@ struct Unseen {
     reports: BTreeSet<(ProfileKey, Arc<str>, Form)>,
     nodes: BTreeSet<Arc<str>>,
     daemons: BTreeSet<String>,
+    bindings: BTreeSet<BindingKey>,
+    configuration: bool,
+    deployment: bool,
 }
 
 /// What is known of one profile.
@@ -34,6 +54,8 @@ pub(crate) struct Profile {
     /// The object. `None` while only reports about it are known.
     pub(crate) object: Option<ProfileObject>,
     pub(crate) reports: BTreeMap<(Arc<str>, Form), Report>,
+    /// What its text says. `None` if that has to be found out again.
+    pub(crate) judged: Option<Judged>,
     /// When its current generation was first seen.
     pub(crate) since: Duration,
     /// When its status was last written by this process.
@@ -47,15 +69,21 @@ pub(crate) enum Watch {
     Reports,
     Nodes,
     Daemons,
+    Bindings,
+    Configuration,
+    /// The operator's own.
+    Deployment,
+    /// The operator's own.
+    Namespace,
 }
 
 /// What a watch shows.
 #[derive(Debug)]
-pub(crate) enum Change {
+pub(crate) enum Change<O = Object> {
     /// All objects will be shown once more, then [`Change::Complete`].
     Restart,
-    Applied(Slim),
-    Removed(Slim),
+    Applied(O),
+    Removed(O),
     /// What was not shown since [`Change::Restart`] is gone.
     Complete,
 }
@@ -69,8 +97,23 @@ impl Cluster {
         self.profiles.get(key)
     }
 
-    /// The profiles that changed since the last call.
-    pub(crate) fn take_dirty(&mut self) -> BTreeSet<ProfileKey> {
+    pub(crate) fn binding(&self, namespace: &str, name: &str) -> Option<&Binding> {
+        self.bindings.get(&(namespace.into(), name.into()))
+    }
+
+    /// The pods that use a profile.
+    pub(crate) fn users(&self, key: &ProfileKey) -> Option<&BTreeSet<PodId>> {
+        self.usage.of(key)
+    }
+
+    /// Whether the operator is being removed.
+    pub(crate) fn is_going(&self) -> bool {
+        self.home.is_going()
+    }
+
+    /// What changed since the last call.
+    pub(crate) fn take_dirty(&mut self) -> BTreeSet<Subject> {
+        self.judge_anew();
         std::mem::take(&mut self.dirty)
     }
 
@@ -79,112 +122,63 @@ impl Cluster {
         match change {
             Change::Restart => self.restart(watch),
             Change::Complete => self.complete(watch, now),
-            Change::Applied(object) => match watch {
-                Watch::Profiles(kind) => self.profile_applied(kind, object, now),
-                Watch::Reports => self.report_applied(&object, now),
-                Watch::Nodes => self.node_applied(&object, now),
-                Watch::Daemons => self.daemon_applied(object, now),
-            },
-            Change::Removed(object) => match watch {
-                Watch::Profiles(kind) => {
-                    if let Some(key) = decode::profile_key(kind, &object) {
-                        self.profile_removed(&key);
-                    }
+            Change::Applied(object) => self.applied(watch, object, now),
+            Change::Removed(object) => self.removed(watch, &object, now),
+        }
+    }
+
+    /// An object as the API server gave it back after a write of ours.
+    pub(crate) fn written(&mut self, subject: &Subject, object: Object, now: Duration) {
+        match subject {
+            Subject::Profile(key) => {
+                if let Some(profile) = self.profiles.get_mut(key) {
+                    profile.written = Some(now);
+                    self.profile_applied(key.kind, object, now);
                 }
-                Watch::Reports => {
-                    if let Some(place) = decode::place(&object) {
-                        self.report_removed(&place.key, &place.node, place.form);
-                    }
+            }
+            Subject::Binding { namespace, name } => {
+                self.binding_written(&(namespace.clone(), name.clone()), object, now);
+            }
+        }
+    }
+
+    fn applied(&mut self, watch: Watch, object: Object, now: Duration) {
+        let is_being_deleted = object.metadata.deletion_timestamp.is_some();
+        match watch {
+            Watch::Profiles(kind) => self.profile_applied(kind, object, now),
+            Watch::Reports => self.report_applied(&object, now),
+            Watch::Nodes => self.node_applied(&object, now),
+            Watch::Daemons => self.daemon_applied(&object, now),
+            Watch::Bindings => self.binding_applied(object),
+            Watch::Configuration => {
+                self.unseen.configuration = false;
+                self.configured(object);
+            }
+            Watch::Deployment => {
+                self.unseen.deployment = false;
+                self.at_home(|home| home.deployment(is_being_deleted));
+            }
+            Watch::Namespace => self.at_home(|home| home.namespace(is_being_deleted)),
+        }
+    }
+
+    fn removed(&mut self, watch: Watch, object: &Object, now: Duration) {
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        match watch {
+            Watch::Profiles(kind) => {
+                decode::profile_key(kind, object).iter().for_each(|key| self.profile_removed(key));
+            }
+            Watch::Reports => {
+                if let Some(place) = decode::place(object) {
+                    self.report_removed(&place.key, &place.node, place.form);
                 }
-                Watch::Nodes => self.node_removed(object.metadata.name.as_deref().unwrap_or_default(), now),
-                Watch::Daemons => self.daemon_removed(object.metadata.name.as_deref().unwrap_or_default()),
-            },
-        }
-    }
-
-    /// A profile as the API server gave it back after a write of ours.
-    pub(crate) fn written(&mut self, key: &ProfileKey, object: Slim, now: Duration) {
-        if let Some(profile) = self.profiles.get_mut(key) {
-            profile.written = Some(now);
-            self.profile_applied(key.kind, object, now);
-        }
-    }
-
-    fn profile_applied(&mut self, kind: ProfileKind, object: Slim, now: Duration) {
-        let Some(key) = decode::profile_key(kind, &object) else { return };
-        self.unseen.profiles.remove(&key);
-        let new = decode::profile(&key, object);
-        let profile = self.profiles.entry(key.clone()).or_default();
-        let old = profile.object.as_ref();
-        if old.is_some_and(|old| old.uid == new.uid && old.resource_version > new.resource_version) {
-            return; // an event that was under way while a newer copy came with the answer to a write
-        }
-        if old.is_none_or(|old| old.uid != new.uid || old.generation != new.generation) {
-            profile.since = now;
-        }
-        profile.object = Some(new);
-        self.dirty.insert(key);
-    }
-
-    fn profile_removed(&mut self, key: &ProfileKey) {
-        let Some(profile) = self.profiles.get_mut(key) else { return };
-        profile.object = None;
-        profile.written = None;
-        if profile.reports.is_empty() {
-            self.profiles.remove(key);
-        }
-        self.dirty.remove(key);
-    }
-
-    fn report_applied(&mut self, object: &Slim, now: Duration) {
-        let Some(place) = decode::place(object) else { return };
-        let reports = &mut self.profiles.entry(place.key.clone()).or_default().reports;
-        let known = self.nodes.name(&place.node);
-        let new = known.is_none_or(|node| !reports.contains_key(&(node, place.form)));
-        let node = self.nodes.reported(&place.node, new, now);
-        self.unseen.reports.remove(&(place.key.clone(), node.clone(), place.form));
-        reports.insert((node, place.form), decode::report(place.form, object));
-        self.dirty.insert(place.key);
-    }
-
-    fn report_removed(&mut self, key: &ProfileKey, node: &str, form: Form) {
-        let Some(profile) = self.profiles.get_mut(key) else { return };
-        if profile.reports.remove(&(node.into(), form)).is_some() {
-            self.nodes.unreported(node);
-        }
-        if profile.object.is_some() {
-            self.dirty.insert(key.clone());
-        } else if profile.reports.is_empty() {
-            self.profiles.remove(key);
-        }
-    }
-
-    fn node_applied(&mut self, object: &Slim, now: Duration) {
-        let Some(name) = object.metadata.name.as_deref() else { return };
-        self.unseen.nodes.remove(name);
-        if self.nodes.appeared(name, now) {
-            self.all_dirty();
-        }
-    }
-
-    fn node_removed(&mut self, name: &str, now: Duration) {
-        if self.nodes.vanished(name, now) {
-            self.all_dirty();
-        }
-    }
-
-    fn daemon_applied(&mut self, object: Slim, now: Duration) {
-        let ready = decode::pod_is_ready(&object);
-        let (Some(pod), Some(node)) = (object.metadata.name, object.spec.node_name) else { return };
-        self.unseen.daemons.remove(&pod);
-        if self.nodes.daemon_appeared(pod, &node, ready, now) {
-            self.all_dirty();
-        }
-    }
-
-    fn daemon_removed(&mut self, pod: &str) {
-        if self.nodes.daemon_vanished(pod).is_some() {
-            self.all_dirty();
+            }
+            Watch::Nodes => self.node_removed(name, now),
+            Watch::Daemons => self.daemon_removed(name),
+            Watch::Bindings => binding_key(object).iter().for_each(|key| self.binding_removed(key)),
+            Watch::Configuration => self.permit(Policy::default()),
+            Watch::Deployment => self.at_home(Home::no_deployment),
+            Watch::Namespace => self.at_home(|home| home.namespace(true)),
         }
     }
 
@@ -192,22 +186,20 @@ impl Cluster {
         match watch {
             Watch::Profiles(kind) => {
                 let known = self.profiles.iter().filter(|(key, profile)| key.kind == kind && profile.object.is_some());
-                self.unseen.profiles = known.map(|(key, _)| key.clone()).collect();
+                self.unseen.profiles.extend(known.map(|(key, _)| key.clone()));
             }
             Watch::Reports => {
-                let of_profile = |(key, profile): (&ProfileKey, &Profile)| {
-                    let key = key.clone();
-                    profile
-                        .reports
-                        .keys()
-                        .cloned()
-                        .map(move |(node, form)| (key.clone(), node, form))
-                        .collect::<Vec<_>>()
-                };
-                self.unseen.reports = self.profiles.iter().flat_map(of_profile).collect();
+                let all = self.profiles.iter().flat_map(|(key, profile)| {
+                    profile.reports.keys().map(|(node, form)| (key.clone(), node.clone(), *form))
+                });
+                self.unseen.reports = all.collect();
             }
             Watch::Nodes => self.unseen.nodes = self.nodes.iter().map(|(name, _)| name.clone()).collect(),
             Watch::Daemons => self.unseen.daemons = self.nodes.daemon_pods().cloned().collect(),
+            Watch::Bindings => self.unseen.bindings = self.bindings.keys().cloned().collect(),
+            Watch::Configuration => self.unseen.configuration = true,
+            Watch::Deployment => self.unseen.deployment = true,
+            Watch::Namespace => {}
         }
     }
 
@@ -231,12 +223,18 @@ impl Cluster {
             Watch::Daemons => {
                 std::mem::take(&mut self.unseen.daemons).iter().for_each(|pod| self.daemon_removed(pod));
             }
+            Watch::Bindings => {
+                std::mem::take(&mut self.unseen.bindings).iter().for_each(|key| self.binding_removed(key));
+            }
+            Watch::Configuration if std::mem::take(&mut self.unseen.configuration) => self.permit(Policy::default()),
+            Watch::Deployment if std::mem::take(&mut self.unseen.deployment) => self.at_home(Home::no_deployment),
+            Watch::Configuration | Watch::Deployment | Watch::Namespace => {}
         }
     }
 
     fn all_dirty(&mut self) {
         let known = self.profiles.iter().filter(|(_, profile)| profile.object.is_some());
-        self.dirty.extend(known.map(|(key, _)| key.clone()));
+        self.dirty.extend(known.map(|(key, _)| Subject::Profile(key.clone())));
     }
 }
 
@@ -252,86 +250,4 @@ impl Profile {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use spo_api::labels;
-
-    use super::*;
-
-    const KIND: ProfileKind = ProfileKind::Seccomp;
-    const PROFILES: Watch = Watch::Profiles(KIND);
-
-    fn key() -> ProfileKey {
-        ProfileKey { kind: KIND, name: "web".parse().unwrap() }
-    }
-
-    fn profile(version: u64) -> Slim {
-        serde_json::from_value(json!({"metadata": {"name": "web", "uid": "1", "resourceVersion": version.to_string(), "generation": version}}))
-            .unwrap()
-    }
-
-    fn report(node: &str) -> Slim {
-        serde_json::from_value(json!({
-            "metadata": {"name": labels::node_status_name(&key(), node),
-                "ownerReferences": [{"apiVersion": "v1", "kind": KIND.as_str(), "name": "web", "uid": "1", "controller": true}]},
-            "spec": {"nodeName": node}, "status": {"status": "Installed"},
-        }))
-        .unwrap()
-    }
-
-    fn applied(cluster: &mut Cluster, watch: Watch, object: Slim) {
-        cluster.change(watch, Change::Applied(object), Duration::ZERO);
-    }
-
-    #[test]
-    fn an_older_copy_does_not_replace_a_newer_one() {
-        let mut cluster = Cluster::default();
-        applied(&mut cluster, PROFILES, profile(7));
-        applied(&mut cluster, PROFILES, profile(5));
-        assert_eq!(cluster.profile(&key()).unwrap().object.as_ref().unwrap().resource_version, 7);
-    }
-
-    #[test]
-    fn w_op_16_events_of_many_nodes_make_one_profile_to_look_at() {
-        let mut cluster = Cluster::default();
-        applied(&mut cluster, PROFILES, profile(1));
-        for node in 0..100 {
-            applied(&mut cluster, Watch::Reports, report(&format!("node{node}")));
-        }
-        assert_eq!(cluster.take_dirty().into_iter().collect::<Vec<_>>(), [key()]);
-        assert_eq!(cluster.profile(&key()).unwrap().reports.len(), 100);
-    }
-
-    #[test]
-    fn what_a_restarted_watch_does_not_show_is_gone() {
-        let mut cluster = Cluster::default();
-        applied(&mut cluster, PROFILES, profile(1));
-        applied(&mut cluster, Watch::Reports, report("node1"));
-        applied(&mut cluster, Watch::Reports, report("node2"));
-        cluster.change(Watch::Reports, Change::Restart, Duration::ZERO);
-        applied(&mut cluster, Watch::Reports, report("node2"));
-        cluster.change(Watch::Reports, Change::Complete, Duration::ZERO);
-        let left: Vec<_> = cluster.profile(&key()).unwrap().reports.keys().map(|(node, _)| node.to_string()).collect();
-        assert_eq!(left, ["node2"]);
-    }
-
-    #[test]
-    fn reports_about_an_earlier_object_of_the_name_do_not_count() {
-        let mut cluster = Cluster::default();
-        applied(&mut cluster, PROFILES, profile(1));
-        applied(&mut cluster, Watch::Reports, report("node1"));
-        let known = cluster.profile(&key()).unwrap();
-        assert_eq!(known.reports_of(Uid::from("1")).len(), 1);
-        assert!(known.reports_of(Uid::from("2")).is_empty());
-    }
-
-    #[test]
-    fn nothing_is_kept_of_a_profile_that_is_gone_with_its_reports() {
-        let mut cluster = Cluster::default();
-        applied(&mut cluster, PROFILES, profile(1));
-        applied(&mut cluster, Watch::Reports, report("node1"));
-        cluster.change(PROFILES, Change::Removed(profile(2)), Duration::ZERO);
-        cluster.change(Watch::Reports, Change::Removed(report("node1")), Duration::ZERO);
-        assert!(cluster.profile(&key()).is_none() && cluster.take_dirty().is_empty());
-    }
-}
+mod tests;

@@ -9,64 +9,81 @@ use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{Config, Event};
-use kube::{Api, Client};
-use spo_api::{ProfileKey, labels};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use spo_api::{Kind, ProfileKey, ProfileKind, labels};
 
-use super::apply::{self, ApplyError};
+use super::apply::{self, ApplyError, Writer};
 use super::cluster::{Change, Cluster, Watch};
-use super::plan::{self, Now, Observed};
-use super::{KINDS, NODE_STATUS, POD, resource};
-use crate::watch::{self, Slim, SlimSpec};
+use super::plan::{self, Now, Observed, Plan};
+use super::pod::Pod;
+use super::{DEPLOYMENT, NAMESPACE, Object, POD, Subject, binding};
+use crate::watch;
 
-/// How many profiles are written at one time.
+/// The operator's own Deployment.
+const OPERATOR: &str = "security-profiles-operator";
+/// The name of the cluster's configuration.
+const SPOD: &str = "spod";
+/// How many objects are written at one time.
 const CONCURRENT: usize = 8;
 /// The first pause after a write that failed, doubled up to the last.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-type Changes = SelectAll<BoxStream<'static, (Watch, Change)>>;
-type Written = (ProfileKey, Result<Option<Slim>, ApplyError>);
+type Changes = SelectAll<BoxStream<'static, Seen>>;
+type Written = (Subject, Result<Option<Object>, ApplyError>);
 
-/// Keeps the status of profiles, until it is dropped.
+/// What some watch shows.
+enum Seen {
+    Object(Watch, Change),
+    Pod(Change<Pod>),
+}
+
+/// Keeps the status and finalizers of profiles and bindings, until it is dropped.
 pub(crate) struct Controller {
-    client: Client,
+    writer: Writer,
     cluster: Cluster,
     started: Instant,
     changes: Changes,
-    /// Watches that have not shown all of their objects yet.
-    incomplete: BTreeSet<Watch>,
+    /// Watches that have not shown all of their objects yet; `None` is that of all pods.
+    incomplete: BTreeSet<Option<Watch>>,
     writes: FuturesUnordered<BoxFuture<'static, Written>>,
-    /// Profiles that are being written.
-    busy: BTreeSet<ProfileKey>,
-    /// Profiles to plan.
-    queue: BTreeSet<ProfileKey>,
-    /// Profiles to plan later, and when.
-    later: BTreeMap<ProfileKey, Duration>,
-    /// Pauses of profiles whose last write failed.
-    pauses: BTreeMap<ProfileKey, Duration>,
+    /// What is being written.
+    busy: BTreeSet<Subject>,
+    /// What is to be planned.
+    queue: BTreeSet<Subject>,
+    /// What is to be planned later, and when.
+    later: BTreeMap<Subject, Duration>,
+    /// Pauses of those whose last write failed.
+    pauses: BTreeMap<Subject, Duration>,
 }
 
 impl Controller {
-    /// Starts to watch; `namespace` is where the daemon's pods are.
+    /// Starts to watch; `namespace` is the operator's.
     pub(crate) fn new(client: Client, namespace: &str) -> Self {
         let mut changes = Changes::new();
-        for kind in KINDS {
-            let api: Api<Slim> = Api::all_with(client.clone(), &resource(kind));
-            changes.push(objects(Watch::Profiles(kind), api, Config::default(), kind.as_str()));
+        let mut incomplete = BTreeSet::from([None]);
+        let pods: Api<Pod> = Api::all_with(client.clone(), &POD);
+        changes.push(watched(pods, Config::default(), "pods").map(Seen::Pod).boxed());
+        for (watch, kind, config) in watches() {
+            let api = match watch {
+                Watch::Daemons | Watch::Configuration | Watch::Deployment => {
+                    Api::namespaced_with(client.clone(), namespace, &kind)
+                }
+                _ => Api::all_with(client.clone(), &kind),
+            };
+            let config = if watch == Watch::Namespace { named(namespace) } else { config };
+            changes.push(watched(api, config, kind.kind).map(move |change| Seen::Object(watch, change)).boxed());
+            incomplete.insert(Some(watch));
         }
-        let statuses: Api<Slim> = Api::all_with(client.clone(), &NODE_STATUS);
-        changes.push(objects(Watch::Reports, statuses, Config::default(), NODE_STATUS.kind));
-        let pods: Api<Slim> = Api::namespaced_with(client.clone(), namespace, &POD);
-        let daemons = Config::default().labels(&format!("{}={},name=spod", labels::APP, labels::APP_VALUE));
-        changes.push(objects(Watch::Daemons, pods, daemons, "daemon pods"));
+        incomplete.insert(Some(Watch::Nodes));
         changes.push(nodes(&client));
-        let incomplete = KINDS.map(Watch::Profiles).into_iter().chain([Watch::Reports, Watch::Nodes, Watch::Daemons]);
         Self {
-            client,
+            writer: Writer::new(client),
             cluster: Cluster::default(),
             started: Instant::now(),
             changes,
-            incomplete: incomplete.collect(),
+            incomplete,
             writes: FuturesUnordered::new(),
             busy: BTreeSet::new(),
             queue: BTreeSet::new(),
@@ -87,13 +104,13 @@ impl Controller {
                 }
             };
             tokio::select! {
-                Some((watch, change)) = self.changes.next() => self.take_in(watch, change),
-                Some((key, outcome)) = self.writes.next(), if !self.writes.is_empty() => self.written(key, outcome),
+                Some(seen) = self.changes.next() => self.take_in(seen),
+                Some((subject, outcome)) = self.writes.next(), if !self.writes.is_empty() => self.written(subject, outcome),
                 () = due => self.wake(),
             }
             // What has already arrived is taken in first, so that one plan answers to all of it.
-            while let Some(Some((watch, change))) = self.changes.next().now_or_never() {
-                self.take_in(watch, change);
+            while let Some(Some(seen)) = self.changes.next().now_or_never() {
+                self.take_in(seen);
             }
             if self.incomplete.is_empty() {
                 if let Some(synced) = synced.take() {
@@ -104,105 +121,153 @@ impl Controller {
         }
     }
 
-    fn take_in(&mut self, watch: Watch, change: Change) {
-        if matches!(change, Change::Complete) {
-            self.incomplete.remove(&watch);
+    fn take_in(&mut self, seen: Seen) {
+        match seen {
+            Seen::Object(watch, change) => {
+                if matches!(change, Change::Complete) {
+                    self.incomplete.remove(&Some(watch));
+                }
+                self.cluster.change(watch, change, self.started.elapsed());
+            }
+            Seen::Pod(change) => {
+                if matches!(change, Change::Complete) {
+                    self.incomplete.remove(&None);
+                }
+                self.cluster.pods(change);
+            }
         }
-        self.cluster.change(watch, change, self.started.elapsed());
     }
 
     fn wake(&mut self) {
         let now = self.started.elapsed();
-        let due: Vec<ProfileKey> =
-            self.later.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();
-        for key in due {
-            self.later.remove(&key);
-            self.queue.insert(key);
+        let due: Vec<Subject> = self.later.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();
+        for subject in due {
+            self.later.remove(&subject);
+            self.queue.insert(subject);
         }
     }
 
     fn start_writes(&mut self) {
         self.queue.append(&mut self.cluster.take_dirty());
         while self.writes.len() < CONCURRENT {
-            let Some(key) = self.queue.difference(&self.busy).next().cloned() else { return };
-            self.queue.remove(&key);
-            self.start_write(key);
+            let Some(subject) = self.queue.difference(&self.busy).next().cloned() else { return };
+            self.queue.remove(&subject);
+            self.start_write(subject);
         }
     }
 
-    fn start_write(&mut self, key: ProfileKey) {
-        let uptime = self.started.elapsed();
-        self.later.remove(&key);
-        let Some(profile) = self.cluster.profile(&key) else {
-            self.pauses.remove(&key);
+    fn start_write(&mut self, subject: Subject) {
+        self.later.remove(&subject);
+        let Some(plan) = self.plan(&subject) else {
+            self.pauses.remove(&subject);
             return;
         };
-        let now = Now { uptime, time: Time(jiff::Timestamp::now()) };
-        let plan = plan::plan(&Observed { key: &key, profile, nodes: self.cluster.nodes() }, &now);
         if let Some(again) = plan.again {
-            self.later.insert(key.clone(), again);
+            self.later.insert(subject.clone(), again);
         }
         if plan.actions.is_empty() {
             return;
         }
-        tracing::debug!(profile = %key, actions = ?plan.actions, "planned");
-        self.busy.insert(key.clone());
-        let client = self.client.clone();
+        tracing::debug!(%subject, actions = ?plan.actions, "planned");
+        self.busy.insert(subject.clone());
+        let writer = self.writer.clone();
         let write = async move {
-            let outcome = apply::apply(&client, &key, &plan.actions).await;
-            (key, outcome)
+            let outcome = apply::apply(&writer, &subject, &plan.actions).await;
+            (subject, outcome)
         };
         self.writes.push(write.boxed());
     }
 
-    fn written(&mut self, key: ProfileKey, outcome: Result<Option<Slim>, ApplyError>) {
-        self.busy.remove(&key);
+    /// What is to be written; `None` about what is not there any more.
+    fn plan(&mut self, subject: &Subject) -> Option<Plan> {
+        let now = Now { uptime: self.started.elapsed(), time: Time(jiff::Timestamp::now()) };
+        match subject {
+            Subject::Profile(key) => self.plan_profile(key, &now),
+            Subject::Binding { namespace, name } => {
+                let binding = self.cluster.binding(namespace, name)?;
+                Some(binding::plan(binding, self.cluster.is_going(), now.uptime))
+            }
+        }
+    }
+
+    fn plan_profile(&mut self, key: &ProfileKey, now: &Now) -> Option<Plan> {
+        self.cluster.judge(key);
+        let observed = Observed {
+            key,
+            profile: self.cluster.profile(key)?,
+            nodes: self.cluster.nodes(),
+            users: self.cluster.users(key),
+            releasing: self.cluster.is_going(),
+        };
+        Some(plan::plan(&observed, now))
+    }
+
+    fn written(&mut self, subject: Subject, outcome: Result<Option<Object>, ApplyError>) {
+        self.busy.remove(&subject);
         let now = self.started.elapsed();
         match outcome {
             Ok(object) => {
-                self.pauses.remove(&key);
+                self.pauses.remove(&subject);
                 if let Some(object) = object {
-                    self.cluster.written(&key, object, now);
+                    self.cluster.written(&subject, object, now);
                 }
             }
             Err(error) => {
-                let pause = self.pauses.get(&key).map_or(RETRY_MIN, |pause| (*pause * 2).min(RETRY_MAX));
-                tracing::warn!(profile = %key, error = &error as &dyn std::error::Error, ?pause, "cannot write, trying again");
-                self.pauses.insert(key.clone(), pause);
-                self.later.insert(key, now + pause);
+                let pause = self.pauses.get(&subject).map_or(RETRY_MIN, |pause| (*pause * 2).min(RETRY_MAX));
+                tracing::warn!(%subject, error = &error as &dyn std::error::Error, ?pause, "cannot write, trying again");
+                self.pauses.insert(subject.clone(), pause);
+                self.later.insert(subject, now + pause);
             }
         }
     }
 }
 
-fn objects(watch: Watch, api: Api<Slim>, config: Config, what: &'static str) -> BoxStream<'static, (Watch, Change)> {
-    watch::forever(api, config, what).map(move |event| (watch, change(event))).boxed()
+/// What is watched besides all pods and nodes, and which objects of that.
+fn watches() -> Vec<(Watch, watch::Kind, Config)> {
+    let of = |watch, kind: Kind, config| (watch, watch::Kind::stored(kind), config);
+    let daemons = Config::default().labels(&format!("{}={},name=spod", labels::APP, labels::APP_VALUE));
+    let mut watches: Vec<_> =
+        ProfileKind::ALL.map(|kind| of(Watch::Profiles(kind), kind.into(), Config::default())).into();
+    watches.extend([
+        of(Watch::Reports, Kind::SecurityProfileNodeStatus, Config::default()),
+        of(Watch::Bindings, Kind::ProfileBinding, Config::default()),
+        of(Watch::Configuration, Kind::SecurityProfilesOperatorDaemon, named(SPOD)),
+        (Watch::Daemons, POD, daemons),
+        (Watch::Deployment, DEPLOYMENT, named(OPERATOR)),
+        (Watch::Namespace, NAMESPACE, Config::default()),
+    ]);
+    watches
+}
+
+fn named(name: &str) -> Config {
+    Config::default().fields(&format!("metadata.name={name}"))
+}
+
+fn watched<K>(api: Api<K>, config: Config, what: &'static str) -> BoxStream<'static, Change<K>>
+where
+    K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+{
+    watch::forever(api, config, what).map(change).boxed()
 }
 
 /// Of nodes only the names count, so only their metadata is asked for.
-fn nodes(client: &Client) -> BoxStream<'static, (Watch, Change)> {
+fn nodes(client: &Client) -> BoxStream<'static, Seen> {
     let api: Api<PartialObjectMeta<Node>> = Api::all(client.clone());
-    let slim = |node: PartialObjectMeta<Node>| Slim {
+    let slim = |node: PartialObjectMeta<Node>| Object {
         metadata: node.metadata,
-        spec: SlimSpec::default(),
+        spec: serde_json::Value::Null,
         status: serde_json::Value::Null,
     };
-    let events = watch::forever(api, Config::default(), "nodes");
-    events
-        .map(move |event| {
-            let event = match event {
-                Event::Apply(node) => Event::Apply(slim(node)),
-                Event::Delete(node) => Event::Delete(slim(node)),
-                Event::InitApply(node) => Event::InitApply(slim(node)),
-                Event::Init => Event::Init,
-                Event::InitDone => Event::InitDone,
-            };
-            (Watch::Nodes, change(event))
-        })
-        .boxed()
+    let shown = watched(api, Config::default(), "nodes").map(move |change| match change {
+        Change::Restart => Change::Restart,
+        Change::Applied(node) => Change::Applied(slim(node)),
+        Change::Removed(node) => Change::Removed(slim(node)),
+        Change::Complete => Change::Complete,
+    });
+    shown.map(|change| Seen::Object(Watch::Nodes, change)).boxed()
 }
 
-fn change(event: Event<Slim>) -> Change {
+fn change<K>(event: Event<K>) -> Change<K> {
     match event {
         Event::Init => Change::Restart,
         Event::Apply(object) | Event::InitApply(object) => Change::Applied(object),

@@ -3,9 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use spo_api::condition::{Condition, READY};
-use spo_api::{ProfileKey, ProfileKind, ProfileState, labels};
+use spo_api::{ProfileKey, ProfileKind, ProfileName, ProfileState, first_state, labels};
 
-use crate::watch::Slim;
+use super::Object;
+use super::hold::Workloads;
 
 /// The whole is in the node's own status; here are as many as profiles times nodes.
 const MESSAGE_MAX_BYTES: usize = 512;
@@ -26,6 +27,7 @@ impl From<&str> for Uid {
 #[derive(Debug, Clone)]
 pub(crate) struct ProfileObject {
     pub(crate) uid: Uid,
+    pub(crate) uid_text: Box<str>,
     /// Grows with every write, and tells which of two copies is older.
     pub(crate) resource_version: u64,
     pub(crate) generation: i64,
@@ -33,9 +35,29 @@ pub(crate) struct ProfileObject {
     /// Whether the label `profile-id` is there and right.
     pub(crate) labelled: bool,
     pub(crate) finalizers: Vec<String>,
+    /// Whether nodes install it: it is neither switched off nor partial.
+    pub(crate) wanted: bool,
+    /// The profile that a SeccompProfile builds on, if it is one of the cluster.
+    pub(crate) base: Option<ProfileName>,
+    /// `spec` as JSON, where the configuration may forbid it.
+    pub(crate) spec: Option<Box<str>>,
+    /// The annotation `syscalls`.
+    pub(crate) syscalls: Option<Digest>,
     pub(crate) state: Option<ProfileState>,
-    pub(crate) localhost_profile: Option<String>,
+    /// What a pod writes to use it.
+    pub(crate) place: Option<String>,
     pub(crate) ready: Option<Condition>,
+    pub(crate) workloads: Workloads,
+}
+
+/// Stands for a text that is only compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Digest(u64);
+
+impl From<&str> for Digest {
+    fn from(text: &str) -> Self {
+        Self(Uid::from(text).0)
+    }
 }
 
 /// What one node says of one profile.
@@ -69,39 +91,62 @@ pub(crate) struct Place {
 }
 
 /// Which profile an object is. `None` for a name that no profile can have.
-pub(crate) fn profile_key(kind: ProfileKind, object: &Slim) -> Option<ProfileKey> {
+pub(crate) fn profile_key(kind: ProfileKind, object: &Object) -> Option<ProfileKey> {
     Some(ProfileKey { kind, name: object.metadata.name.as_deref()?.parse().ok()? })
 }
 
 /// The record of a profile object.
-pub(crate) fn profile(key: &ProfileKey, object: Slim) -> ProfileObject {
-    let meta = object.metadata;
+pub(crate) fn profile(key: &ProfileKey, object: Object) -> ProfileObject {
+    let Object { metadata: meta, spec, status } = object;
     let id = labels::profile_id(key.kind, key.name.as_str());
+    let syscalls = meta.annotations.as_ref().and_then(|annotations| annotations.get(labels::SYSCALLS));
+    let admin = spec["state"].as_str().and_then(|state| state.parse().ok());
     ProfileObject {
         uid: Uid::from(meta.uid.as_deref().unwrap_or_default()),
+        uid_text: meta.uid.unwrap_or_default().into(),
         resource_version: meta.resource_version.and_then(|text| text.parse().ok()).unwrap_or_default(),
         generation: meta.generation.unwrap_or_default(),
         deleting: meta.deletion_timestamp.is_some(),
+        wanted: first_state(admin, meta.labels.as_ref()) == ProfileState::Pending,
         labelled: meta.labels.unwrap_or_default().get(labels::PROFILE_ID) == Some(&id),
         finalizers: meta.finalizers.unwrap_or_default(),
-        state: state(&object.status),
-        localhost_profile: object.status["localhostProfile"].as_str().map(str::to_owned),
-        ready: ready(&object.status),
+        base: spec["baseProfileName"].as_str().and_then(|name| name.parse().ok()),
+        // No configuration has anything to say about an AppArmorProfile.
+        spec: (key.kind != ProfileKind::AppArmor).then(|| spec.to_string().into_boxed_str()),
+        syscalls: syscalls.map(|text| Digest::from(text.as_str())),
+        state: state(&status),
+        place: place_field(key.kind).and_then(|field| status[field].as_str()).map(str::to_owned),
+        ready: ready(&status),
+        workloads: Workloads::of(&status),
+    }
+}
+
+/// Where a profile's status says what a pod writes to use it.
+pub(crate) const fn place_field(kind: ProfileKind) -> Option<&'static str> {
+    match kind {
+        ProfileKind::Seccomp => Some("localhostProfile"),
+        ProfileKind::Selinux | ProfileKind::RawSelinux => Some("usage"),
+        ProfileKind::AppArmor => None,
     }
 }
 
 /// Which profile and node a node status is about. `None` if it says neither, or has no profile as its controller.
-pub(crate) fn place(object: &Slim) -> Option<Place> {
+pub(crate) fn place(object: &Object) -> Option<Place> {
     let owner = object.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
     let kind = ProfileKind::from_kind(&owner.kind)?;
     let key = ProfileKey { kind, name: owner.name.parse().ok()? };
-    let node = object.spec.node_name.clone()?;
+    let node = node_name(object)?.to_owned();
     let ours = object.metadata.name.as_deref() == Some(&labels::node_status_name(&key, &node));
     Some(Place { key, node, form: if ours { Form::Ours } else { Form::Legacy } })
 }
 
+/// The node that a node status is about, or a pod runs on.
+pub(crate) fn node_name(object: &Object) -> Option<&str> {
+    object.spec["nodeName"].as_str()
+}
+
 /// The record of a node status that has a place.
-pub(crate) fn report(form: Form, object: &Slim) -> Report {
+pub(crate) fn report(form: Form, object: &Object) -> Report {
     let owner = object.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     let ready = ready(&object.status);
     let state = state(&object.status);
@@ -121,7 +166,7 @@ fn first(message: &str) -> &str {
 }
 
 /// Whether a pod is ready; one that is being deleted is not.
-pub(crate) fn pod_is_ready(pod: &Slim) -> bool {
+pub(crate) fn pod_is_ready(pod: &Object) -> bool {
     let conditions = pod.status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     pod.metadata.deletion_timestamp.is_none()
         && conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
@@ -145,11 +190,11 @@ mod tests {
 
     use super::*;
 
-    fn object(value: serde_json::Value) -> Slim {
+    fn object(value: serde_json::Value) -> Object {
         serde_json::from_value(value).unwrap()
     }
 
-    fn node_status(name: &str) -> Slim {
+    fn node_status(name: &str) -> Object {
         object(json!({
             "metadata": {"name": name, "ownerReferences": [
                 {"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1"},

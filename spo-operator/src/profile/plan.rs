@@ -1,5 +1,6 @@
 //! What to write about one profile: a pure function of what is known, and of the time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use spo_api::condition::{Condition, Reason, set_condition};
 use spo_api::{ProfileKey, ProfileKind, ProfileState, finalizers, fold};
 
 use super::cluster::Profile;
-use super::decode::{Form, ProfileObject};
+use super::decode::{Form, ProfileObject, Report};
+use super::hold;
 use super::node::{Daemon, Node, Nodes, Presence};
+use super::usage::PodId;
 
 /// A node that has not been heard of for so long is named as one that is waited for. Until then it is at work, and a status
 /// about half of the nodes would only be written to be replaced.
@@ -21,7 +24,7 @@ const TEXT_PAUSE: Duration = Duration::from_secs(5);
 /// What a node left behind goes when the node has been gone, and silent, for so long: watches are not in step, so a new node's
 /// first report may be seen before the node is.
 const NODE_GONE: Duration = Duration::from_secs(5);
-/// How many nodes a message names.
+/// How many nodes or pods a message names.
 const NAMED: usize = 5;
 
 /// One profile, and what its status depends on.
@@ -30,6 +33,10 @@ pub(crate) struct Observed<'a> {
     pub(crate) key: &'a ProfileKey,
     pub(crate) profile: &'a Profile,
     pub(crate) nodes: &'a Nodes,
+    /// The pods that use it.
+    pub(crate) users: Option<&'a BTreeSet<PodId>>,
+    /// Whether the operator is being removed, so that nobody would let the profile go later.
+    pub(crate) releasing: bool,
 }
 
 /// The time, by both clocks.
@@ -49,24 +56,46 @@ pub(crate) struct Plan {
     pub(crate) again: Option<Duration>,
 }
 
+impl Plan {
+    /// Has it planned again at that time, if not earlier.
+    pub(crate) fn wake(&mut self, at: Duration) {
+        self.again = Some(self.again.map_or(at, |again| again.min(at)));
+    }
+}
+
 /// One write.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    /// Puts the label `profile-id` on the profile.
-    Label,
+    /// Puts the label `profile-id` on the profile, and on a SeccompProfile its annotation `syscalls`.
+    Metadata { syscalls: Option<Box<str>> },
     /// Replaces the part of the profile's status that the nodes determine.
     Status(Status),
-    /// Leaves the profile these finalizers only, if it still is as it was seen.
+    /// Replaces the list of pods in the status.
+    Workloads(Vec<String>),
+    /// Gives the object exactly these finalizers, if it still is as it was seen.
     Finalizers { keep: Vec<String>, resource_version: u64 },
+    /// Deletes the profile, if it still is as it was seen: the configuration does not permit it any more.
+    Delete { why: Why, resource_version: u64 },
+    /// Tells on the profile that the configuration forbids it.
+    Event(Why),
     /// Deletes what a node that is gone said.
     DeleteNodeStatus { node: Arc<str>, legacy_name: Option<Box<str>> },
+}
+
+/// What the configuration forbids of a profile, for people.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Why {
+    pub(crate) text: Box<str>,
+    /// The object's `uid`, by which events are found.
+    pub(crate) uid: Box<str>,
 }
 
 /// The part of a profile's status that the nodes determine.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Status {
     pub(crate) state: ProfileState,
-    pub(crate) localhost_profile: Option<String>,
+    /// What a pod writes to use the profile.
+    pub(crate) place: Option<String>,
     pub(crate) ready: Condition,
 }
 
@@ -75,19 +104,69 @@ pub(crate) fn plan(observed: &Observed<'_>, now: &Now) -> Plan {
     let mut plan = Plan::default();
     forget_vanished_nodes(observed, now, &mut plan);
     let Some(object) = &observed.profile.object else { return plan };
-    let kept = kept_finalizers(observed, object);
-    if kept.len() < object.finalizers.len() {
-        plan.actions.push(Action::Finalizers { keep: kept.clone(), resource_version: object.resource_version });
+    let keep = finalizers(observed, object);
+    let goes = object.deleting && keep.is_empty();
+    if keep != object.finalizers {
+        let resource_version = object.resource_version;
+        plan.actions.push(Action::Finalizers { keep: keep.clone(), resource_version });
     }
-    if object.deleting && kept.is_empty() {
-        return plan; // it goes with the last finalizer
+    if goes {
+        return plan; // with the last finalizer
     }
-    if !object.labelled && !object.deleting {
-        plan.actions.push(Action::Label);
+    let denied = observed.denied(object);
+    if let Some(why) = denied.filter(|_| observed.was_permitted(object)) {
+        plan.actions.push(Action::Delete { why: object.why(why), resource_version: object.resource_version });
+        return plan;
     }
-    let verdict = if object.deleting { deleting(&kept) } else { aggregate(observed, object) };
-    write_status(observed, object, verdict, now, &mut plan);
+    write_metadata(observed, object, &mut plan);
+    let verdict = match denied {
+        _ if object.deleting => deleting(&keep, observed.users),
+        Some(why) => Verdict { state: ProfileState::Error, message: why.to_owned(), heard: None },
+        None => aggregate(observed, object),
+    };
+    if write_status(observed, object, verdict, now, &mut plan)
+        && let Some(why) = denied
+    {
+        plan.actions.push(Action::Event(object.why(why)));
+    }
+    if observed.key.kind != ProfileKind::AppArmor {
+        hold::list(object.workloads, observed.users, observed.profile.written, now.uptime, &mut plan);
+    }
     plan
+}
+
+impl Observed<'_> {
+    /// What the configuration forbids of a profile that nodes would install. They say nothing of it.
+    fn denied(&self, object: &ProfileObject) -> Option<&str> {
+        let judged = self.profile.judged.as_ref().filter(|_| object.wanted && !object.deleting)?;
+        judged.denied.as_deref()
+    }
+
+    /// Whether it was installed as it stands, so that it is the list of calls that has changed. One that was refused from the beginning,
+    /// or was changed into something that is forbidden, is not deleted: whoever wrote it reads why.
+    fn was_permitted(&self, object: &ProfileObject) -> bool {
+        let observed = object.ready.as_ref().and_then(|ready| ready.observed_generation);
+        let whole = object.state == Some(ProfileState::Installed) && observed == Some(object.generation);
+        let installed = |report: &&Report| {
+            report.state == Some(ProfileState::Installed) && report.generation == Some(object.generation)
+        };
+        let reports = self.profile.reports_of(object.uid);
+        self.key.kind == ProfileKind::Seccomp && (whole || reports.into_values().any(|report| installed(&report)))
+    }
+}
+
+impl ProfileObject {
+    fn why(&self, text: &str) -> Why {
+        Why { text: text.into(), uid: self.uid_text.clone() }
+    }
+}
+
+/// The label, and the annotation where it is not right.
+fn write_metadata(observed: &Observed<'_>, object: &ProfileObject, plan: &mut Plan) {
+    let syscalls = observed.profile.judged.as_ref().and_then(|judged| judged.syscalls.clone());
+    if !object.deleting && (!object.labelled || syscalls.is_some()) {
+        plan.actions.push(Action::Metadata { syscalls });
+    }
 }
 
 /// What the nodes say, taken together.
@@ -178,16 +257,19 @@ fn and_more(all: usize) -> String {
 }
 
 /// A profile that is being deleted says what its deletion waits for.
-fn deleting(finalizers: &[String]) -> Verdict {
+fn deleting(finalizers: &[String], users: Option<&BTreeSet<PodId>>) -> Verdict {
     let message = if finalizers == [finalizers::IN_USE] {
-        "deleted as soon as no pod uses it any more".to_owned()
+        let pods: Vec<&str> = users.into_iter().flatten().take(NAMED).map(|pod| &**pod).collect();
+        let more = and_more(users.map_or(0, BTreeSet::len));
+        format!("deleted as soon as no pod uses it any more: {}{more}", pods.join(", "))
     } else {
         format!("its deletion waits for the finalizers {}", finalizers.join(", "))
     };
     Verdict { state: ProfileState::Terminating, message, heard: None }
 }
 
-fn write_status(observed: &Observed<'_>, object: &ProfileObject, verdict: Verdict, now: &Now, plan: &mut Plan) {
+/// Plans to write the status, if it is another one; says whether it does.
+fn write_status(observed: &Observed<'_>, object: &ProfileObject, verdict: Verdict, now: &Now, plan: &mut Plan) -> bool {
     let new = Condition::ready(
         Reason::from(verdict.state),
         verdict.message.as_str(),
@@ -195,18 +277,19 @@ fn write_status(observed: &Observed<'_>, object: &ProfileObject, verdict: Verdic
         now.time.clone(),
     );
     let mut conditions: Vec<Condition> = object.ready.iter().cloned().collect();
-    let localhost_profile = localhost_profile(observed.key);
-    let same_state = object.state == Some(verdict.state) && object.localhost_profile == localhost_profile;
+    let place = place(observed.key);
+    let same_state = object.state == Some(verdict.state) && object.place == place;
     if !set_condition(&mut conditions, new) && same_state {
-        return;
+        return false;
     }
-    let Some(ready) = conditions.pop() else { return };
+    let Some(ready) = conditions.pop() else { return false };
     let not_before = not_before(observed.profile, &verdict, same_state);
     if not_before > now.uptime {
-        plan.again = Some(plan.again.map_or(not_before, |again| again.min(not_before)));
-        return;
+        plan.wake(not_before);
+        return false;
     }
-    plan.actions.push(Action::Status(Status { state: verdict.state, localhost_profile, ready }));
+    plan.actions.push(Action::Status(Status { state: verdict.state, place, ready }));
+    true
 }
 
 /// The earliest moment at which the verdict is worth a write. An error is at once: waiting cannot make it better.
@@ -223,19 +306,26 @@ fn not_before(profile: &Profile, verdict: &Verdict, same_state: bool) -> Duratio
     }
 }
 
-/// What a pod writes to use the profile.
-fn localhost_profile(key: &ProfileKey) -> Option<String> {
-    (key.kind == ProfileKind::Seccomp).then(|| spo_api::seccomp::localhost_profile(&key.name))
+/// What a pod writes to use the profile, where the status has a field for it.
+fn place(key: &ProfileKey) -> Option<String> {
+    match key.kind {
+        ProfileKind::Seccomp => Some(spo_api::seccomp::localhost_profile(&key.name)),
+        ProfileKind::Selinux | ProfileKind::RawSelinux => Some(spo_api::selinux::usage(&key.name)),
+        ProfileKind::AppArmor => None,
+    }
 }
 
-/// The finalizers that stay. Those of a reference operator's daemons go with the object (its deletion needs no node), and when
-/// this project's daemon has taken their node over. Until then one may be that of a node that was not seen yet.
-fn kept_finalizers(observed: &Observed<'_>, object: &ProfileObject) -> Vec<String> {
+/// The finalizers that it should have: one as long as pods use it, and those of others. Those of a reference operator's daemons go with the
+/// object (its deletion needs no node), and when this project's daemon has taken their node over. Until then one may be that of a
+/// node that was not seen yet.
+fn finalizers(observed: &Observed<'_>, object: &ProfileObject) -> Vec<String> {
     let ours = observed.profile.reports.keys().filter(|(_, form)| *form == Form::Ours);
     let taken_over: Vec<String> = ours.map(|(node, _)| finalizers::legacy_node_finalizer(node)).collect();
     let goes =
         |finalizer: &String| finalizers::is_legacy(finalizer) && (object.deleting || taken_over.contains(finalizer));
-    object.finalizers.iter().filter(|finalizer| !goes(finalizer)).cloned().collect()
+    let others = object.finalizers.iter().filter(|finalizer| !goes(finalizer)).cloned().collect();
+    let held = !observed.releasing && observed.users.is_some_and(|users| !users.is_empty());
+    hold::finalizers(others, finalizers::IN_USE, held, object.deleting)
 }
 
 /// What nodes said that are gone. A daemon that is still there would only say it again.
@@ -245,7 +335,7 @@ fn forget_vanished_nodes(observed: &Observed<'_>, now: &Now, plan: &mut Plan) {
         let Presence::GoneSince(since) = node.presence else { continue };
         let due = since.max(node.heard) + NODE_GONE;
         if due > now.uptime {
-            plan.again = Some(plan.again.map_or(due, |again| again.min(due)));
+            plan.wake(due);
         } else {
             let legacy_name = report.legacy_name.clone();
             plan.actions.push(Action::DeleteNodeStatus { node: name.clone(), legacy_name });

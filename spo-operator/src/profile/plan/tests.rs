@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use spo_api::condition::ConditionStatus;
 use spo_api::{ProfileKey, ProfileKind, ProfileState, labels};
 
+use super::super::Object;
 use super::super::cluster::{Change, Cluster, Watch};
 use super::*;
-use crate::watch::Slim;
 
 const KIND: ProfileKind = ProfileKind::Seccomp;
 
@@ -36,7 +36,7 @@ impl World {
     }
 
     fn show(&mut self, watch: Watch, object: Value) {
-        let object: Slim = serde_json::from_value(object).unwrap();
+        let object: Object = serde_json::from_value(object).unwrap();
         self.cluster.change(watch, Change::Applied(object), Duration::ZERO);
     }
 
@@ -75,6 +75,29 @@ impl World {
         self
     }
 
+    /// A pod of the namespace `default` that names the profile.
+    fn pod(mut self, name: &str) -> Self {
+        let path = spo_api::seccomp::localhost_profile(&self.key.name);
+        let pod = json!({
+            "metadata": {"namespace": "default", "name": name},
+            "spec": {"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": path}}},
+        });
+        self.cluster.pods(Change::Applied(serde_json::from_value(pod).unwrap()));
+        self
+    }
+
+    /// The operator's namespace is being deleted.
+    fn going(mut self) -> Self {
+        self.show(Watch::Namespace, json!({"metadata": {"name": "spo", "deletionTimestamp": "2026-01-02T03:04:05Z"}}));
+        self
+    }
+
+    fn permitting(mut self, calls: &[&str]) -> Self {
+        let spec = json!({"security": {"allowedSyscalls": calls}});
+        self.show(Watch::Configuration, json!({"metadata": {"name": "spod"}, "spec": spec}));
+        self
+    }
+
     fn owner(&self) -> Value {
         json!([{"apiVersion": "v1", "kind": KIND.as_str(), "name": self.key.name.as_str(), "uid": "u1", "controller": true}])
     }
@@ -87,8 +110,11 @@ impl World {
 
     fn plan_at(mut self, seconds: u64) -> Plan {
         self.show(Watch::Profiles(KIND), self.object.clone());
+        self.cluster.judge(&self.key);
         let profile = self.cluster.profile(&self.key).unwrap();
-        let observed = Observed { key: &self.key, profile, nodes: self.cluster.nodes() };
+        let users = self.cluster.users(&self.key);
+        let releasing = self.cluster.is_going();
+        let observed = Observed { key: &self.key, profile, nodes: self.cluster.nodes(), users, releasing };
         plan(&observed, &Now { uptime: Duration::from_secs(seconds), time: time() })
     }
 
@@ -104,7 +130,7 @@ fn time() -> Time {
 
 fn status(plan: &Plan) -> (ProfileState, &str) {
     match plan.actions.as_slice() {
-        [Action::Status(status)] => (status.state, status.ready.message.as_str()),
+        [Action::Status(status), ..] => (status.state, status.ready.message.as_str()),
         other => panic!("not one status: {other:?}"),
     }
 }
@@ -131,7 +157,7 @@ fn the_lowest_state_of_the_nodes_is_the_profiles(#[case] nodes: &[ProfileState],
 fn an_installed_profile_is_ready_and_says_where_pods_find_it() {
     let plan = World::new().node("node1").report("node1", Installed, 1).plan();
     let [Action::Status(status)] = plan.actions.as_slice() else { panic!("{plan:?}") };
-    assert_eq!(status.localhost_profile.as_deref(), Some("operator/web.json"));
+    assert_eq!(status.place.as_deref(), Some("operator/web.json"));
     assert_eq!((status.ready.status, status.ready.reason.as_str()), (ConditionStatus::True, "Available"));
     assert_eq!(status.ready.observed_generation, Some(1));
     assert_eq!(status.ready.message, "installed on every node");
@@ -236,7 +262,7 @@ fn nothing_is_planned_when_the_status_is_as_it_should_be() {
 fn s9_a_profile_without_its_label_gets_it() {
     let world =
         World::named(&"n".repeat(69)).with("/metadata/labels", json!({})).node("node1").report("node1", Installed, 1);
-    assert_eq!(world.plan().actions[0], Action::Label);
+    assert_eq!(world.plan().actions[0], Action::Metadata { syscalls: None });
 }
 
 #[test]
@@ -284,14 +310,102 @@ fn finalizers_of_others_stay_and_are_named() {
 }
 
 #[test]
-fn a_profile_in_use_says_that_its_deletion_waits_for_pods() {
+fn s8_a_profile_in_use_says_which_pods_its_deletion_waits_for() {
     let plan = World::new()
         .with("/metadata/deletionTimestamp", json!("2026-01-02T03:04:05Z"))
         .with("/metadata/finalizers", json!(["in-use-by-active-pods", "node1-deleted"]))
+        .pod("a")
         .plan();
-    let [Action::Finalizers { keep, .. }, Action::Status(status)] = plan.actions.as_slice() else { panic!("{plan:?}") };
+    let [Action::Finalizers { keep, .. }, Action::Status(status), Action::Workloads(pods)] = plan.actions.as_slice()
+    else {
+        panic!("{plan:?}")
+    };
     assert_eq!(keep, &["in-use-by-active-pods"]);
     assert_eq!((status.state, status.ready.reason.as_str()), (Terminating, "Deleting"));
+    assert_eq!(status.ready.message, "deleted as soon as no pod uses it any more: default/a");
+    assert_eq!(pods, &["default/a"]);
+}
+
+#[test]
+fn w_op_28_a_profile_that_a_pod_uses_is_held_and_lists_it() {
+    let plan = World::new().node("node1").report("node1", Installed, 1).pod("a").plan();
+    assert_eq!(plan.actions[0], Action::Finalizers { keep: vec![finalizers::IN_USE.into()], resource_version: 1 });
+    assert_eq!(plan.actions.last(), Some(&Action::Workloads(vec!["default/a".into()])));
+}
+
+#[rstest]
+#[case::the_last_pod_has_gone(World::new())]
+#[case::the_operator_is_being_removed(World::new().pod("a").going())]
+fn a_profile_is_let_go(#[case] world: World) {
+    let plan = world
+        .with("/metadata/deletionTimestamp", json!("2026-01-02T03:04:05Z"))
+        .with("/metadata/finalizers", json!([finalizers::IN_USE]))
+        .plan();
+    assert_eq!(plan.actions, [Action::Finalizers { keep: vec![], resource_version: 1 }]);
+}
+
+#[test]
+fn w_op_28_a_finalizer_of_a_pod_that_went_while_nobody_looked_is_taken_away() {
+    let plan = World::new().with("/metadata/finalizers", json!([finalizers::IN_USE])).node("node1").plan();
+    assert_eq!(plan.actions[0], Action::Finalizers { keep: vec![], resource_version: 1 });
+}
+
+fn mkdir() -> Value {
+    json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ALLOW"}]})
+}
+
+/// What the annotation says of [`mkdir`].
+const MKDIR: &str = r#"[{"names":["mkdir"],"action":"SCMP_ACT_ALLOW"}]"#;
+
+fn installed() -> Value {
+    let ready = Condition::ready(Reason::Available, "installed on every node", Some(1), time());
+    json!({"status": "Installed", "localhostProfile": "operator/web.json", "conditions": [ready]})
+}
+
+#[test]
+fn the_calls_of_a_profile_are_written_into_its_annotation_when_they_differ() {
+    let world = |annotation| {
+        let world = World::new().with("/spec", mkdir()).with("/metadata/annotations", json!({"syscalls": annotation}));
+        world.with("/status", installed()).node("node1").report("node1", Installed, 1).plan().actions
+    };
+    assert_eq!(world("[]"), [Action::Metadata { syscalls: Some(MKDIR.into()) }]);
+    assert_eq!(world(MKDIR), []);
+}
+
+#[test]
+fn s4_a_profile_that_is_not_permitted_says_which_call_and_no_node_is_waited_for() {
+    let world = World::new().with("/spec", mkdir()).with("/metadata/annotations", json!({"syscalls": MKDIR}));
+    let plan = world.node("node1").daemon("node1", true).permitting(&["read"]).plan_at(0);
+    let [Action::Status(status), Action::Event(_)] = plan.actions.as_slice() else { panic!("{plan:?}") };
+    assert_eq!((status.state, status.ready.reason.as_str()), (Error, "Unavailable"));
+    let message = &status.ready.message;
+    assert!(message.ends_with("mkdir is not among the cluster's allowedSyscalls"), "{message}");
+}
+
+#[test]
+fn s5_a_profile_that_is_not_permitted_any_more_is_deleted() {
+    let world = World::new().with("/spec", mkdir()).with("/status", installed()).node("node1");
+    let plan = world.report("node1", Installed, 1).permitting(&["read"]).plan();
+    let [Action::Delete { why, resource_version: 1 }] = plan.actions.as_slice() else { panic!("{plan:?}") };
+    assert!(why.text.contains("mkdir"), "{why:?}");
+}
+
+#[test]
+fn s6_one_that_a_pod_uses_is_held_before_it_is_deleted() {
+    let world = World::new().with("/spec", mkdir()).with("/status", installed()).node("node1").pod("a");
+    let plan = world.report("node1", Installed, 1).permitting(&["read"]).plan();
+    assert!(matches!(plan.actions.as_slice(), [Action::Finalizers { .. }, Action::Delete { .. }]), "{plan:?}");
+}
+
+#[rstest]
+#[case::changed_into_it(json!(2), json!("Enabled"))]
+#[case::switched_off(json!(1), json!("Disabled"))]
+fn s5_a_profile_that_was_never_installed_so_is_not_deleted(#[case] generation: Value, #[case] state: Value) {
+    let mut spec = mkdir();
+    spec["state"] = state;
+    let world = World::new().with("/spec", spec).with("/status", installed()).with("/metadata/generation", generation);
+    let plan = world.node("node1").report("node1", Installed, 1).permitting(&["read"]).plan();
+    assert!(!plan.actions.iter().any(|action| matches!(action, Action::Delete { .. })), "{plan:?}");
 }
 
 #[test]
