@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use super::said;
+use super::{all, said};
 
 /// What busybox is in it.
 const APPLETS: &[&str] =
@@ -92,6 +92,23 @@ impl Container {
         let mount = json!({"destination": path, "type": "bind", "source": path, "options": ["rbind", "rw"]});
         self.mounts.push(mount);
         self
+    }
+
+    /// What a script prints in it under a type of SELinux, as in a pod with that type. It prints into a file, for no container may use the pipes
+    /// of a test.
+    ///
+    /// # Panics
+    /// If crun cannot be started.
+    #[must_use]
+    pub fn print_as(self, kind: &str, script: &str) -> String {
+        let folder = tempfile::tempdir_in("/var/lib").expect("a folder can be made");
+        let path = folder.path().to_str().expect("its name is text");
+        said("chcon", ["-t", "container_file_t", path]);
+        let label = format!("system_u:system_r:{kind}:s0:c1,c2");
+        let container = self.selinux(&label, "container_file_t").by_an_engine().mount(path);
+        let output = container.run(&format!("{{ {script}\n}} >{path}/printed 2>&1"));
+        let printed = fs::read_to_string(folder.path().join("printed"));
+        printed.unwrap_or_else(|error| format!("nothing: {error}: {}", all(&output)))
     }
 
     /// Runs a script of busybox's shell in it, to its end.

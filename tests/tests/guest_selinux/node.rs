@@ -9,7 +9,7 @@ use spo_api::{ProfileKey, ProfileKind};
 use spo_lsm::host::selinux::PRIORITY;
 use spo_lsm::host::{Change, Content, Host, SelinuxHost, Step};
 use spo_lsm::{Checked, Policy, check, parse, render};
-use spo_tests::guest::{Container, all, said};
+use spo_tests::guest::{Container, said};
 
 /// The host.
 #[derive(Debug, Default)]
@@ -126,16 +126,7 @@ pub(crate) fn store() -> PathBuf {
     PathBuf::from("/var/lib/selinux").join(kind)
 }
 
-/// What a script prints in a container that runs with the type of a profile, as a pod with its usage string does. It prints into a file, for
-/// no container may use the pipes of the test.
+/// What a script prints in a container that runs with the type of a profile, as a pod with its usage string does.
 pub(crate) fn run(name: &str, script: &str) -> String {
-    let folder = tempfile::tempdir_in("/var/lib").expect("a folder can be made");
-    let path = folder.path().to_str().expect("its name is text");
-    said("chcon", ["-t", "container_file_t", path]);
-    let label = format!("system_u:system_r:{name}.process:s0:c1,c2");
-    let container = Container::busybox().selinux(&label, "container_file_t").by_an_engine();
-    let container = container.mount("/var/log").mount(path);
-    let output = container.run(&format!("{{ {script}\n}} >{path}/printed 2>&1"));
-    let printed = std::fs::read_to_string(folder.path().join("printed"));
-    printed.unwrap_or_else(|error| format!("nothing: {error}: {}", all(&output)))
+    Container::busybox().mount("/var/log").print_as(&format!("{name}.process"), script)
 }
