@@ -5,68 +5,42 @@ use std::fmt;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::json;
 
-use super::{Calls, Change, Diff, Permits};
+use super::{Calls, Change, Diff, Permits, Setting};
 
-impl Diff {
-    /// For people, with the profiles called by these names; nothing if it is empty.
-    pub fn text(&self, first: &str, second: &str) -> String {
-        Text { diff: self, first, second }.to_string()
-    }
-}
-
-/// For people.
+/// For people: a line for each change, with `-` where only the first profile permits the calls, `+` where only the second does, and `~` where
+/// both do or none does. Nothing if the profiles do the same.
 impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text("the first", "the second"))
-    }
-}
-
-struct Text<'a> {
-    diff: &'a Diff,
-    first: &'a str,
-    second: &'a str,
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { diff, first, second } = self;
-        for (permits, title) in [
-            (Permits::First, format!("only {first} permits")),
-            (Permits::Second, format!("only {second} permits")),
-            (Permits::Both, "both permit, by different actions".to_owned()),
-            (Permits::Neither, "both refuse, by different actions".to_owned()),
-        ] {
-            let changes: Vec<&Change> = diff.changes.iter().filter(|change| change.permits() == permits).collect();
-            if !changes.is_empty() {
-                writeln!(f, "{title}:")?;
-            }
-            changes.iter().try_for_each(|change| self.change(f, change))?;
-        }
-        for setting in &diff.settings {
+        self.changes.iter().try_for_each(|change| writeln!(f, "{change}"))?;
+        for Setting { field, first, second } in &self.settings {
             let shown = |value: &str| if value.is_empty() { "none".to_owned() } else { value.to_owned() };
-            let (one, two) = (shown(&setting.first), shown(&setting.second));
-            writeln!(f, "{}: {one} in {first}, {two} in {second}", setting.field)?;
+            writeln!(f, "~ {field}: {} -> {}", shown(first), shown(second))?;
         }
-        if !diff.incomplete.is_empty() {
-            writeln!(f, "there may be more differences, too many to list: {}", diff.incomplete.join(", "))?;
+        if !self.incomplete.is_empty() {
+            writeln!(f, "~ more than is listed: {}", self.incomplete.join(", "))?;
         }
         Ok(())
     }
 }
 
-impl Text<'_> {
-    fn change(&self, f: &mut fmt::Formatter<'_>, change: &Change) -> fmt::Result {
-        match &change.calls {
-            Calls::All => f.write_str("  every call there")?,
-            Calls::Others => f.write_str("  calls that neither names")?,
-            Calls::Named(names) => write!(f, "  {}", names.join(", "))?,
+/// `- mount, umount2 (x86_64, aarch64): SCMP_ACT_ALLOW -> SCMP_ACT_ERRNO`
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.permits() {
+            Permits::First => '-',
+            Permits::Second => '+',
+            Permits::Both | Permits::Neither => '~',
+        };
+        write!(f, "{sign} ")?;
+        match &self.calls {
+            Calls::All => f.write_str("every call")?,
+            Calls::Others => f.write_str("calls that neither names")?,
+            Calls::Named(names) => f.write_str(&names.join(", "))?,
         }
-        if !change.arguments.is_empty() {
-            write!(f, " if {}", change.arguments.join(" && "))?;
+        if !self.arguments.is_empty() {
+            write!(f, " if {}", self.arguments.join(" && "))?;
         }
-        let Self { first, second, .. } = self;
-        write!(f, ": {} in {first}, {} in {second}", change.first, change.second)?;
-        writeln!(f, " ({})", abis(change).join(", "))
+        write!(f, " ({}): {} -> {}", abis(self).join(", "), self.first, self.second)
     }
 }
 
