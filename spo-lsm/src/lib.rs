@@ -48,10 +48,12 @@ pub mod selinux;
 
 mod artifact;
 mod findings;
+mod pair;
 mod policy;
 mod profile;
 
 pub use artifact::{Artifact, Digest, InvalidDigest, file_name};
+pub use pair::{Diff, KindsDiffer, MergeError, diff, merge};
 pub use policy::Policy;
 pub use profile::{Profile, Spec, parse};
 

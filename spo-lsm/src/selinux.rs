@@ -57,5 +57,5 @@ pub use limits::Limits;
 pub use merge::{MergeError, merge};
 pub use model::{Inherit, Profile, SELF};
 pub use parse::parse;
-pub(crate) use render::to_cil;
+pub use render::to_cil;
 pub use spec::to_spec;

@@ -172,6 +172,24 @@ fn a_refusal_in_a_base_that_means_nothing_is_a_hole_in_a_permissive_profile() {
     assert!(violations[0].to_string().contains("\"mout\""), "{violations:?}");
 }
 
+#[test]
+fn entries_that_contradict_those_of_a_base_are_told_before_a_runtime_refuses_them() {
+    let entry = |action: &str| json!([{"names": ["personality"], "action": action, "args": [{"index": 0, "value": 8, "op": "SCMP_CMP_EQ"}]}]);
+    let base = named("base", json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": entry("SCMP_ACT_LOG")}));
+    let derived = named(
+        "web",
+        json!({"defaultAction": "SCMP_ACT_ERRNO", "baseProfileName": "base", "syscalls": entry("SCMP_ACT_ALLOW")}),
+    );
+    let whole = spo_lsm::Profile::Seccomp(resolved(&derived, &[base]).unwrap());
+    let violations = check(&whole, &Policy::default()).unwrap_err();
+    assert_eq!(violations.len(), 1);
+    let told = violations[0].to_string();
+    assert!(
+        told.starts_with("spec.baseProfileName: of all entries, those of the base among them, syscalls[1]: "),
+        "{told}"
+    );
+}
+
 #[derive(Deserialize)]
 struct AllowListCase {
     name: String,

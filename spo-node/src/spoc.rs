@@ -1,21 +1,21 @@
-//! The `spoc` command line: record, try, convert and migrate profiles on one machine, without a cluster.
+//! The `spoc` command line: record, try, merge, compare, convert and migrate profiles on one machine, without a cluster.
 //!
-//! One module per command (`record`, `run`, `convert`, `migrate`, `generate`), over what they share: the command line (`args`), the program
+//! One module per command (`record`, `run`, `merge`, `diff`, `convert`, `migrate`, `generate`), over what they share: the command line (`args`), the program
 //! that is started (`command`, `identity`, `sys::child`), files that are read and written (`file`, `output`), and log lines
 //! (`log`). What is known of seccomp is in `spo-lsm`, of recording in `spo-recorder`.
 //!
 //! Nothing here starts a runtime, a thread or a client: `spoc version` is done before most programs have begun.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use args::{Command, Spoc};
 use clap::error::ErrorKind;
 
 mod args;
 mod command;
 mod convert;
+mod diff;
 mod file;
 mod filter;
 mod forward;
@@ -24,6 +24,7 @@ pub mod fuzz;
 mod generate;
 mod identity;
 mod log;
+mod merge;
 mod migrate;
 mod output;
 mod record;
@@ -43,14 +44,18 @@ pub fn main() -> ExitCode {
         Ok(spoc) => spoc,
         Err(error) => return usage(&error),
     };
-    match run(spoc.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
+    // As diff(1) does: 1 says that there are differences.
+    let trouble = if matches!(spoc.command, Command::Diff(_)) { diff::TROUBLE } else { 1 };
+    run(spoc.command).unwrap_or_else(|error| {
+        failed(&error);
+        trouble.into()
+    })
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Merge(args) => return merge::merge(&args),
+        Command::Diff(args) => return diff::diff(&args),
         Command::Record(args) => record::record(&args),
         Command::Run(args) => run::run(&args),
         Command::Convert(args) => convert::convert(&args),
@@ -58,7 +63,8 @@ fn run(command: Command) -> Result<()> {
         Command::Version { json } => version(json),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { folder } => generate::manual(&folder),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Help and `--version` go to standard output with status 0; what cannot be understood to standard error with status 1.
@@ -81,11 +87,6 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 
 fn version(json: bool) -> Result<()> {
     let version = spo_api::version!();
-    let mut out = std::io::stdout().lock();
-    if json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&version)?)?
-    } else {
-        write!(out, "{version}")?
-    }
-    Ok(())
+    let text = if json { serde_json::to_string_pretty(&version)? + "\n" } else { version.to_string() };
+    output::to_stdout(text.as_bytes()).context("cannot write to standard output")
 }

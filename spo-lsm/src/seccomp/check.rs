@@ -4,8 +4,9 @@ use spo_api::syscalls::is_known;
 use spo_api::{FieldPath, Violation};
 
 use super::parse::action_name;
-use super::{Effect, Form, MAX_BYTES, Profile, to_json};
+use super::{Effect, Form, MAX_BYTES, Profile, contradiction, to_json};
 use crate::Policy;
+use crate::findings::Findings;
 
 /// The kernel's `NAME_MAX`.
 const MAX_FILE_NAME_BYTES: usize = 255;
@@ -27,6 +28,7 @@ pub(crate) fn check(profile: &Profile, policy: &Policy) -> Vec<Violation> {
             "the base profile was not read yet, so its system calls are missing",
         ));
     }
+    violations.extend(contradictions(profile, &spec));
     violations.extend(holes(profile, &spec));
     violations.extend(allow_list(profile, policy, &spec));
     violations.extend(size(profile, &spec));
@@ -59,6 +61,22 @@ fn size(profile: &Profile, spec: &FieldPath) -> Option<Violation> {
             format!("its file would have {bytes} bytes; {MAX_BYTES} are possible, and no filter needs so many");
         Violation::new(spec.clone(), reason)
     })
+}
+
+/// Entries from a base profile meet those of the derived one only here. What contradicts each other in one profile, its parser refuses.
+fn contradictions(profile: &Profile, spec: &FieldPath) -> Vec<Violation> {
+    if !profile.resolved {
+        return Vec::new();
+    }
+    let mut found = Findings::default();
+    contradiction::find(profile, &FieldPath::new("syscalls"), &mut found);
+    let violations = found.finish().err().unwrap_or_default();
+    let field = spec.child("baseProfileName");
+    let told = |violation: Violation| {
+        let Violation { path, reason } = violation;
+        Violation::new(field.clone(), format!("of all entries, those of the base among them, {path}: {reason}"))
+    };
+    violations.into_iter().map(told).collect()
 }
 
 /// Entries from a base profile meet the default action of the derived one only here.

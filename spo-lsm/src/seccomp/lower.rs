@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use spo_api::syscalls::Abi;
 
 use super::multiplex::sub_call;
-use super::{Argument, Condition, Effect, Profile, Test};
+use super::{Argument, Condition, Effect, Entry, Profile, Test};
 
 /// What happens to the calls of one ABI that are not left to the default effect, by number.
 pub(super) type Lowered = BTreeMap<u32, Decision>;
@@ -29,25 +29,50 @@ pub(super) struct Rule {
 /// The rules of `profile` for `abi`.
 pub(super) fn lower(profile: &Profile, abi: Abi) -> Lowered {
     let mut lowered = Lowered::new();
-    for entry in profile.entries.iter().filter(|entry| !entry.effect.same_as(profile.default_effect)) {
-        let conditions: Vec<Condition> = entry.conditions.iter().map(|condition| fitted(*condition, abi)).collect();
-        let alternatives: Vec<Vec<Condition>> = if entry.is_split() {
-            conditions.into_iter().map(|condition| vec![condition]).collect()
-        } else {
-            vec![conditions]
-        };
+    for entry in telling(profile) {
+        let conditions = entry.conditions.iter().map(|condition| fitted(*condition, abi)).collect();
+        let alternatives = alternatives(entry, conditions);
         for name in &entry.names {
             for conditions in &alternatives {
                 add_call(&mut lowered, abi, name, conditions, entry.effect);
             }
         }
     }
-    for decision in lowered.values_mut() {
+    sort(&mut lowered);
+    lowered
+}
+
+/// What `profile` says of each name, as on an ABI with wide arguments whose calls each have a name of their own.
+pub(super) fn by_name(profile: &Profile) -> BTreeMap<&str, Decision> {
+    let mut by_name = BTreeMap::new();
+    for entry in telling(profile) {
+        let alternatives = alternatives(entry, entry.conditions.clone());
+        for name in &entry.names {
+            for conditions in &alternatives {
+                add(&mut by_name, name.as_str(), conditions.clone(), entry.effect);
+            }
+        }
+    }
+    sort(&mut by_name);
+    by_name
+}
+
+/// The entries that do something.
+fn telling(profile: &Profile) -> impl Iterator<Item = &Entry> {
+    profile.entries.iter().filter(|entry| !entry.effect.same_as(profile.default_effect))
+}
+
+/// Lists of conditions of an entry, of which one must hold whole.
+fn alternatives(entry: &Entry, conditions: Vec<Condition>) -> Vec<Vec<Condition>> {
+    if entry.is_split() { conditions.into_iter().map(|condition| vec![condition]).collect() } else { vec![conditions] }
+}
+
+fn sort<K>(decisions: &mut BTreeMap<K, Decision>) {
+    for decision in decisions.values_mut() {
         if let Decision::First(rules) = decision {
             rules.sort_by_key(|rule| rule.effect.severity());
         }
     }
-    lowered
 }
 
 fn fitted(condition: Condition, abi: Abi) -> Condition {
@@ -72,17 +97,17 @@ fn of_sub_call(number: u64, conditions: &[Condition]) -> Vec<Condition> {
     std::iter::once(which).chain(conditions.iter().copied().filter(|other| other.argument != Argument::FIRST)).collect()
 }
 
-fn add(lowered: &mut Lowered, number: u32, mut conditions: Vec<Condition>, effect: Effect) {
+fn add<K: Ord>(decisions: &mut BTreeMap<K, Decision>, call: K, mut conditions: Vec<Condition>, effect: Effect) {
     if conditions.is_empty() {
-        let decided = matches!(lowered.get(&number), Some(Decision::Always(_)));
+        let decided = matches!(decisions.get(&call), Some(Decision::Always(_)));
         if !decided {
-            lowered.insert(number, Decision::Always(effect));
+            decisions.insert(call, Decision::Always(effect));
         }
         return;
     }
     conditions.sort_by_key(|condition| condition.argument);
     let rule = Rule { conditions, effect };
-    match lowered.entry(number).or_insert_with(|| Decision::First(Vec::new())) {
+    match decisions.entry(call).or_insert_with(|| Decision::First(Vec::new())) {
         Decision::First(rules) if !rules.contains(&rule) => rules.push(rule),
         Decision::First(_) | Decision::Always(_) => {}
     }

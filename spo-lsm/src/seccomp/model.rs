@@ -7,6 +7,7 @@ use spo_api::syscalls::{Abi, is_known};
 use spo_api::{AdminState, ProfileName, Violation};
 
 use super::Condition;
+use super::parse::action_name;
 
 /// A well-formed seccomp profile; only a parser makes one.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +105,12 @@ impl Profile {
         };
         let listed = |abi: Abi| self.architectures.iter().any(|arch| Abi::from_arch(*arch, native) == Some(abi));
         family.iter().copied().filter(|abi| *abi == native || listed(*abi)).collect()
+    }
+
+    /// The ABIs that it covers on some machine: those of 64-bit machines themselves, and those that it lists.
+    pub(super) fn covered(&self) -> impl Iterator<Item = Abi> {
+        let machines = [Abi::X86_64, Abi::Aarch64];
+        machines.into_iter().flat_map(|native| self.abis(native))
     }
 
     /// The socket of the process that answers [`Effect::Notify`].
@@ -248,6 +255,14 @@ impl Effect {
     pub(super) const fn severity(self) -> i32 {
         // The kernel compares the action part as a signed number, so that KILL_PROCESS is the lowest.
         (self.return_value() & 0xffff_0000).cast_signed()
+    }
+}
+
+/// As profiles spell the action, with its number behind it where it has one: `SCMP_ACT_ERRNO(38)`.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(action_name(self.action()))?;
+        self.number().map_or(Ok(()), |number| write!(f, "({number})"))
     }
 }
 

@@ -9,6 +9,15 @@ pub(super) fn sub_call(name: &str) -> Option<(&'static str, u64)> {
     find(&SOCKETCALL).map(|number| ("socketcall", number)).or_else(|| find(&IPC).map(|number| ("ipc", number)))
 }
 
+/// The sub-calls of the call `name`, with the values of its first argument; most calls have none.
+pub(super) fn sub_calls(name: &str) -> &'static [(&'static str, u64)] {
+    match name {
+        "socketcall" => &SOCKETCALL,
+        "ipc" => &IPC,
+        _ => &[],
+    }
+}
+
 const SOCKETCALL: [(&str, u64); 20] = [
     ("socket", 1),
     ("bind", 2),

@@ -16,9 +16,9 @@ use super::{Argument, Base, Condition, Effect, Entry, Profile, Test};
 use crate::findings::Findings;
 
 /// More entries than any profile has use for: a filter has 4096 instructions at most.
-const MAX_ENTRIES: usize = 1024;
+pub(super) const MAX_ENTRIES: usize = 1024;
 /// More names, over all entries, than that: Linux has about 500 calls.
-const MAX_NAMES: usize = 8192;
+pub(super) const MAX_NAMES: usize = 8192;
 /// The longest name of a call that is looked at; the kernel's have at most 28 characters.
 const MAX_NAME_BYTES: usize = 64;
 /// The kernel's `MAX_ERRNO`.

@@ -32,6 +32,7 @@
 
 mod check;
 mod declared;
+mod diff;
 mod judge;
 mod model;
 mod parse;
@@ -40,7 +41,8 @@ mod rule;
 mod statement;
 
 pub(crate) use check::check;
+pub use diff::{Diff, diff};
 pub use model::Profile;
 pub use parse::parse;
-pub(crate) use render::to_cil;
+pub use render::to_cil;
 pub use statement::PERMITTED;

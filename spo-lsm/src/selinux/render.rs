@@ -9,7 +9,7 @@ use super::name::{CONTAINER, PROCESS};
 use super::{Inherit, Profile, SELF};
 
 /// The profile as one CIL block, one statement per line. Equal profiles give equal text.
-pub(crate) fn to_cil(profile: &Profile) -> String {
+pub fn to_cil(profile: &Profile) -> String {
     let mut text = format!("(block {}\n", profile.name);
     for name in inherited(profile) {
         line(&mut text, format_args!("(blockinherit {name})"));

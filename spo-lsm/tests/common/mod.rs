@@ -6,6 +6,7 @@ use spo_api::syscalls::Abi;
 use spo_lsm::seccomp::{Call, Instruction, Profile, parse, parse_oci};
 
 pub(crate) mod kernel;
+pub(crate) mod random;
 
 /// Runs a filter on a call as the kernel does, and gives back its answer.
 pub(crate) fn run(program: &[Instruction], call: &Call) -> u32 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-/// Record, try and convert security profiles on this machine.
+/// Record, try, merge, compare and convert security profiles on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "spoc", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub(super) struct Spoc {
@@ -58,7 +58,13 @@ pub(super) enum Command {
     /// Run a command confined by a profile, and name the calls that are refused.
     #[command(visible_alias = "x", after_help = RUN_HELP, override_usage = "spoc run [OPTIONS] COMMAND [ARGS]...")]
     Run(Run),
-    /// Write the raw profile that a container runtime reads.
+    /// Make one profile of several, which permits what any of them permits.
+    #[command(visible_alias = "m", after_help = MERGE_HELP)]
+    Merge(Merge),
+    /// Say what one profile permits and another does not.
+    #[command(after_help = DIFF_HELP)]
+    Diff(Diff),
+    /// Write what a container runtime or a module of the kernel reads, or a manifest of that.
     #[command(visible_alias = "c", after_help = CONVERT_HELP)]
     Convert(Convert),
     /// Rewrite manifests of any release to v1, and say what changed.
@@ -108,10 +114,33 @@ Examples:
   spoc run -p app.yaml ./app
   spoc run -p /var/lib/kubelet/seccomp/operator/app.json ./app";
 
+const MERGE_HELP: &str = "\
+All profiles are of one kind. The result is judged by what it does: it permits a call, a file or a permission if any of the profiles does, \
+under the conditions under which one of them does, and nothing else. Name and metadata are those of the first. What cannot be merged \
+exactly is named, and nothing is written.
+
+Examples:
+  spoc merge -o app.yaml app.yaml recorded-1.yaml recorded-2.yaml
+  spoc merge --check app.yaml recorded.yaml";
+
+const DIFF_HELP: &str = "\
+Profiles are compared by what they do, on every architecture that one of them covers, and not by how they are written. A line begins \
+with - if only the first permits something, with + if only the second does, and with ~ if they differ otherwise.
+
+Exit status: 0 if both do the same, 1 if they differ, 2 if that cannot be told.
+
+Examples:
+  spoc diff app.yaml recorded.yaml
+  spoc diff --json app.yaml /var/lib/kubelet/seccomp/operator/app.json";
+
 const CONVERT_HELP: &str = "\
+A SeccompProfile becomes the JSON of the OCI runtime specification, a SelinuxProfile or RawSelinuxProfile a module in CIL, an \
+AppArmorProfile a text for apparmor_parser; and each of these becomes a manifest. What a manifest cannot say is named and left out.
+
 Examples:
   spoc convert app.yaml
-  spoc convert -o /var/lib/kubelet/seccomp/app.json app.yaml";
+  spoc convert -o /var/lib/kubelet/seccomp/app.json app.yaml
+  spoc convert --name app -o app.yaml /etc/containers/seccomp/app.json";
 
 const MIGRATE_HELP: &str = "\
 Every object of security-profiles-operator.x-k8s.io becomes one of v1 that means the same, whichever release it was written for. \
@@ -201,11 +230,38 @@ pub(super) struct Convert {
     /// Where the raw profile is written to; `-` is standard output.
     #[arg(long, short, value_name = "FILE", default_value = "/dev/stdout")]
     pub(super) output_file: PathBuf,
-    /// The name of an AppArmor profile; a seccomp profile has none.
+    /// The name of an AppArmor profile, mostly the path of the program that it confines.
     #[arg(long, short, value_name = "NAME")]
     pub(super) program_name: Option<String>,
-    /// The profile.
+    /// The name of the object that is made of a raw profile [default: after the profile or its file]
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// The profile, as a manifest or raw; `-` is standard input.
     pub(super) profile: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Merge {
+    /// Where the merged profile is written to; `-` is standard output [default: profile.yaml in the temporary folder]
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output_file: Option<PathBuf>,
+    /// Write nothing, and end with status 1 if the merged profile permits more than the first.
+    #[arg(long, short)]
+    pub(super) check: bool,
+    /// The profiles, the one to merge into first.
+    #[arg(required = true, value_name = "FILES")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// As JSON.
+    #[arg(long, short)]
+    pub(super) json: bool,
+    /// The one profile, as a manifest or raw.
+    pub(super) first: PathBuf,
+    /// The other.
+    pub(super) second: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -264,6 +320,7 @@ mod tests {
     #[case("r", "record")]
     #[case("x", "run")]
     #[case("c", "convert")]
+    #[case("m", "merge")]
     #[case("v", "version")]
     fn aliases_are_those_of_the_reference(#[case] alias: &str, #[case] name: &str) {
         let command = Spoc::definition();

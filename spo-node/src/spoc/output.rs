@@ -42,7 +42,7 @@ impl Output {
     /// Writes `content`, whole or not at all where it is a file in a folder that we may write in.
     pub(super) fn write(self, content: &[u8]) -> Result<()> {
         let written = match self.target {
-            Target::Stdout => io::stdout().lock().write_all(content).and_then(|()| io::stdout().flush()),
+            Target::Stdout => to_stdout(content),
             Target::Replaced(mut file) => {
                 file.write_all(content).and_then(|()| file.persist(&self.path).map(drop).map_err(|error| error.error))
             }
@@ -50,6 +50,15 @@ impl Output {
             Target::Overwritten(mut file) => file.set_len(0).and_then(|()| file.write_all(content)),
         };
         written.with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+/// Writes to standard output. Who reads it may stop when it has enough, as `head` does; that is no error.
+pub(super) fn to_stdout(content: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(content).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }
 

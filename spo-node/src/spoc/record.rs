@@ -14,6 +14,7 @@ use spo_recorder::{Event, Loss, Observation, base};
 
 use super::args::{Record, RecordType, default_profile};
 use super::command::{self, Command};
+use super::file::Metadata;
 use super::identity::Identity;
 use super::output::Output;
 use super::running::running;
@@ -86,7 +87,8 @@ impl Form {
                     log::line(format_args!("No object can be called {base_name:?}; the profile is called {name}"));
                 }
                 let how_complete = serde_json::to_string(completeness)?;
-                yaml::manifest(&name, BTreeMap::from([(COMPLETENESS.to_owned(), how_complete)]), spec)
+                let annotations = BTreeMap::from([(COMPLETENESS.to_owned(), how_complete)]);
+                yaml::manifest(&name, &Metadata { annotations, ..Metadata::default() }, &spec)
             }
             Self::Raw => Ok(serde_json::to_string_pretty(&spec)?),
         }

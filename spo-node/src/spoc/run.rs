@@ -39,7 +39,7 @@ pub(super) fn run(args: &Run) -> Result<()> {
         RunType::Seccomp => {}
     }
     let path = args.profile.clone().unwrap_or_else(|| default_profile("yaml"));
-    let file = ProfileFile::read_either(&path)?;
+    let file = ProfileFile::read_seccomp(&path)?;
     let filter = Filter::new(&file.profile).with_context(|| format!("profile {}", path.display()))?;
     let command = Command::find(&args.command)?;
     let identity = Identity::of_sudo()?;

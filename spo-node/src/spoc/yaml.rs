@@ -3,18 +3,55 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use spo_api::ProfileName;
-use spo_api::seccomp::v1::{SeccompProfile, SeccompProfileSpec};
+use serde::Serialize;
+use spo_api::raw_selinux::v1::RawSelinuxProfileSpec;
+use spo_api::{GROUP, ProfileName, STORED_VERSION};
+use spo_lsm::{Profile, Spec, apparmor, seccomp, selinux};
 
-/// A SeccompProfile of this name and spec.
-pub(super) fn manifest(
-    name: &ProfileName,
-    annotations: BTreeMap<String, String>,
-    spec: SeccompProfileSpec,
-) -> Result<String> {
-    let mut profile = SeccompProfile::new(name.as_str(), spec);
-    profile.metadata.annotations = (!annotations.is_empty()).then_some(annotations);
-    serde_saphyr::to_string(&profile).context("cannot write the profile as YAML")
+use super::file::Metadata;
+
+/// An object of the API, in the order in which people write one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest<'a, S> {
+    api_version: String,
+    kind: &'static str,
+    metadata: ObjectMeta<'a>,
+    spec: &'a S,
+}
+
+#[derive(Serialize)]
+struct ObjectMeta<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: &'a BTreeMap<String, String>,
+}
+
+/// The manifest of a profile of this name and spec.
+pub(super) fn manifest<S: Spec + Serialize>(name: &ProfileName, metadata: &Metadata, spec: &S) -> Result<String> {
+    let Metadata { labels, annotations } = metadata;
+    let manifest = Manifest {
+        api_version: format!("{GROUP}/{STORED_VERSION}"),
+        kind: S::KIND.as_str(),
+        metadata: ObjectMeta { name: name.as_str(), labels, annotations },
+        spec,
+    };
+    serde_saphyr::to_string(&manifest).context("cannot write the profile as YAML")
+}
+
+/// The manifest of a profile.
+pub(super) fn of_profile(name: &ProfileName, metadata: &Metadata, profile: &Profile) -> Result<String> {
+    match profile {
+        Profile::Seccomp(profile) => manifest(name, metadata, &seccomp::to_spec(profile)?),
+        Profile::Selinux(profile) => manifest(name, metadata, &selinux::to_spec(profile)),
+        Profile::RawSelinux(profile) => {
+            let spec = RawSelinuxProfileSpec { state: profile.state(), policy: Some(profile.text().to_owned()) };
+            manifest(name, metadata, &spec)
+        }
+        Profile::AppArmor(profile) => manifest(name, metadata, &apparmor::to_spec(profile)),
+    }
 }
 
 /// The name of an object for a program called `base_name`: that name, with what no object's name may have replaced.
@@ -43,7 +80,7 @@ pub(super) fn object_name(base_name: &str) -> Result<ProfileName> {
 mod tests {
     use rstest::rstest;
     use spo_api::seccomp::Action;
-    use spo_api::seccomp::v1::Syscall;
+    use spo_api::seccomp::v1::{SeccompProfile, SeccompProfileSpec, Syscall};
 
     use super::*;
 
@@ -78,7 +115,8 @@ mod tests {
             flags: None,
         };
         let annotations = BTreeMap::from([("spo.x-k8s.io/completeness".to_owned(), r#"{"complete":true}"#.to_owned())]);
-        let text = manifest(&"true".parse().unwrap(), annotations, spec.clone()).unwrap();
+        let metadata = Metadata { annotations, ..Metadata::default() };
+        let text = manifest(&"true".parse().unwrap(), &metadata, &spec).unwrap();
         let back: SeccompProfile = serde_saphyr::from_str(&text).unwrap();
         assert_eq!((back.metadata.name.as_deref(), back.spec), (Some("true"), spec));
         assert!(

@@ -5,7 +5,7 @@ use super::Profile;
 /// The policy, indented, in a block of the profile's name, which is the one that pods are told (W-ND-14).
 ///
 /// Lines are indented so that none begins with `;;*`: there, and only there, libsepol takes it for a mark of the line it was made from.
-pub(crate) fn to_cil(profile: &Profile) -> String {
+pub fn to_cil(profile: &Profile) -> String {
     let mut text = format!("(block {}\n", profile.name);
     for line in profile.text.lines() {
         if !line.trim_end().is_empty() {
