@@ -6,11 +6,16 @@
 //!
 //! # Denials in the text
 //!
-//! What no rule permits is refused, so a denial is there for what it does beyond that: it wins over every permission, and it keeps its
-//! refusals out of the log. As in the reference, a path that may only be read is denied to be written, and the other way round. Not so
-//! where that would take away what the profile permits inside of it: with `/data/**` read-only and `/data/tmp/*` read-write, the first is
-//! not denied to be written, as the second would be of no use. The other way round, a single read-only file inside of what may be
-//! written, is an exception, and denied. Nothing is denied in complain mode, where the kernel would enforce it.
+//! What no rule permits is refused and logged, so no denial is written that only repeats it. Two kinds are: a path that may only be read,
+//! inside of what may be written (or the other way round), is an exception, as with `/etc/app/**` read-write and `/etc/app/key` read-only;
+//! and what no container may do to the machine stays refused, whatever is permitted. Both are logged, as other refusals are. There is no
+//! exception where it would take away what the profile permits inside of it: with `/data/**` read-only and `/data/tmp/*` read-write, the
+//! first says nothing about writing. Nothing is denied in complain mode, where the kernel would enforce it.
+//!
+//! # Comparing and merging
+//!
+//! [`merge`] and [`diff`] judge what profiles permit, not how they are written, with a [`Glob`] for each path; a profile in complain mode
+//! is judged as if it were enforced.
 //!
 //! ```
 //! use spo_api::apparmor::v1::AppArmorProfileSpec;
@@ -27,8 +32,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 mod capability;
-mod covers;
+mod diff;
+mod glob;
+mod index;
+mod merge;
 mod model;
 mod name;
 mod parse;
@@ -36,12 +45,19 @@ mod pattern;
 mod ptrace;
 mod quoted;
 mod rules;
+mod spec;
 mod text;
+mod uses;
 
 pub use capability::{Capability, UnknownCapability};
+pub use diff::{Diff, Permission, diff};
+pub use glob::{Glob, InvalidGlob};
+pub use merge::{MergeError, merge};
 pub use model::{Network, Profile};
 pub use name::{InvalidName, Name};
 pub use parse::parse;
 pub use pattern::{InvalidPattern, Pattern};
 pub use ptrace::Ptrace;
+pub use spec::to_spec;
 pub use text::to_text;
+pub use uses::Uses;

@@ -14,7 +14,9 @@ pub enum MergeError {
     #[error(transparent)]
     Kinds(#[from] KindsDiffer),
     /// A policy that is written out has no parts that could be put together.
-    #[error("{name} is a RawSelinuxProfile, whose policy is text; write what both need into one, or use SelinuxProfiles")]
+    #[error(
+        "{name} is a RawSelinuxProfile, whose policy is text; write what both need into one, or use SelinuxProfiles"
+    )]
     Raw {
         /// The first profile.
         name: ProfileName,

@@ -25,15 +25,15 @@ pub struct Profile {
     pub(super) warnings: Vec<Violation>,
 }
 
-/// Which sockets may be made.
+/// Which sockets may be made. What is not set is not permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Network {
     /// Raw sockets.
-    pub raw: bool,
+    pub raw: Option<bool>,
     /// TCP.
-    pub tcp: bool,
+    pub tcp: Option<bool>,
     /// UDP.
-    pub udp: bool,
+    pub udp: Option<bool>,
 }
 
 impl Profile {

@@ -166,8 +166,8 @@ fn network(wanted: &Abstract) -> Option<Network> {
     let network = wanted.network.as_ref()?;
     let protocols = network.allowed_protocols.as_ref();
     Some(Network {
-        raw: network.allow_raw.unwrap_or_default(),
-        tcp: protocols.and_then(|protocols| protocols.allow_tcp).unwrap_or_default(),
-        udp: protocols.and_then(|protocols| protocols.allow_udp).unwrap_or_default(),
+        raw: network.allow_raw,
+        tcp: protocols.and_then(|protocols| protocols.allow_tcp),
+        udp: protocols.and_then(|protocols| protocols.allow_udp),
     })
 }

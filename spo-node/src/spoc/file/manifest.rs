@@ -75,7 +75,11 @@ fn of<S: Spec + DeserializeOwned + Serialize>(text: &str, document: &Value) -> R
     let profile = spo_lsm::parse(name, &spec).map_err(|violations| anyhow!(listed(&violations)))?;
     let ignored = ignored.into_iter().map(|field| format!("{field} is no field of a {}: ignored", S::KIND)).collect();
     let labels = metadata.labels.unwrap_or_default();
-    Ok(Reading { profile, metadata: Metadata { labels, annotations: metadata.annotations.unwrap_or_default() }, ignored })
+    Ok(Reading {
+        profile,
+        metadata: Metadata { labels, annotations: metadata.annotations.unwrap_or_default() },
+        ignored,
+    })
 }
 
 /// The fields that were given and not understood: mostly, names that are misspelt.
