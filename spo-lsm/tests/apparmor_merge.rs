@@ -197,7 +197,7 @@ only the second permits:
 ";
     assert_eq!(found.to_string(), expected);
     let json = json!(found);
-    assert_eq!(json["onlyFirst"][1], json!({"kind": "File", "uses": "read", "path": "/etc/**", "example": "/etc/b"}));
+    assert_eq!(json["onlyFirst"][1], json!({"kind": "file", "uses": "read", "path": "/etc/**", "example": "/etc/b"}));
     assert!(diff(&one, &one).is_empty());
 }
 
