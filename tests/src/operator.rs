@@ -109,12 +109,14 @@ fn is_rolled_out(deployment: &Deployment) -> bool {
 /// # Panics
 /// If it does not come to that.
 pub async fn daemon_ready(cluster: &Cluster) {
+    // All nodes are ready by now, those of a cluster that somebody has brought up with guests as well.
     let nodes = i32::try_from(1 + cluster.guests.len()).expect("a few nodes");
     wait::until(&daemon_sets(cluster), DAEMON, "to be rolled out", |set| {
         set.status.as_ref().is_some_and(|status| {
             status.observed_generation == set.metadata.generation
-                && status.updated_number_scheduled == Some(nodes)
-                && status.number_available == Some(nodes)
+                && status.desired_number_scheduled >= nodes
+                && status.updated_number_scheduled == Some(status.desired_number_scheduled)
+                && status.number_available == Some(status.desired_number_scheduled)
         })
     })
     .await;

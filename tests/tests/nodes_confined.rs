@@ -13,7 +13,8 @@ async fn a_pod_is_confined_by_an_apparmor_profile_that_another_pod_has_loaded() 
         grep nodes-confined /sys/kernel/security/apparmor/profiles";
     let loaded = pod::on_host(&cluster, &namespace, "loader", "apparmor", load).await;
     assert_eq!(loaded.log, "nodes-confined (enforce)\n");
-    let mut pod = pod::of(&cluster, "confined", "echo x >/tmp/yes && echo written; echo x >/tmp/no || echo refused");
+    let mut pod =
+        pod::of(&cluster, "confined", "exec 2>&1; echo x >/tmp/yes && echo written; echo x >/tmp/no || echo refused");
     pod::on_node(&mut pod, "apparmor");
     pod::container(&mut pod)["securityContext"] =
         json!({"appArmorProfile": {"type": "Localhost", "localhostProfile": "nodes-confined"}});
@@ -34,7 +35,7 @@ async fn a_pod_is_confined_by_a_selinux_type_that_another_pod_has_loaded() {
     assert!(loaded.log.starts_with("400 nodes_confined") && loaded.log.ends_with('1'), "{}", loaded.log);
     // What any container is, and ours, which may also read logs.
     for (name, kind, reads) in [("usual", "container_t", false), ("own", "nodes_confined_t", true)] {
-        let script = "cat /proc/self/attr/current; echo; cat /host/nodes-confined; echo x >>/host/nodes-confined || echo not written";
+        let script = "exec 2>&1; cat /proc/self/attr/current; echo; cat /host/nodes-confined; echo x >>/host/nodes-confined || echo not written";
         let mut pod = pod::of(&cluster, name, script);
         pod::on_node(&mut pod, "selinux");
         pod["spec"]["securityContext"] = json!({"seLinuxOptions": {"type": kind}});
