@@ -9,12 +9,14 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::GroupVersionKind;
 use kube::{Api, Client, Config, ResourceExt as _};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use spo_api::GROUP;
+use spo_api::daemon::v1::SecurityProfilesOperatorDaemon;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::seccomp::v1::SeccompProfile;
 use tokio::sync::{Mutex, MutexGuard};
@@ -90,6 +92,8 @@ impl Server {
             self.profiles.patch(&profile.name_any(), &PatchParams::default(), &free).await?;
         }
         self.profiles.delete_collection(&how, &all).await?;
+        let configurations: Api<SecurityProfilesOperatorDaemon> = Api::namespaced(self.client.clone(), NAMESPACE);
+        configurations.delete_collection(&how, &all).await?;
         self.statuses.delete_collection(&how, &all).await?;
         Ok(())
     }
@@ -127,6 +131,13 @@ impl Server {
             *client = json!({"url": format!("https://127.0.0.1:{port}{path}")});
         }
         configurations
+    }
+
+    /// The cluster-scoped objects of a kind of ours.
+    pub fn objects(&self, kind: &str) -> Api<DynamicObject> {
+        let plural = kind.parse::<spo_api::Kind>().unwrap().plural();
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, "v1", kind), plural);
+        Api::all_with(self.client.clone(), &resource)
     }
 
     /// A folder of this test alone.

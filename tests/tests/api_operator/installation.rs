@@ -124,20 +124,6 @@ async fn a_profile_deleted_while_the_daemon_was_away_leaves_the_node_when_it_is_
 }
 
 #[tokio::test]
-async fn a_profile_in_use_stays_on_the_node_while_it_is_being_deleted() {
-    let Some(server) = Server::take().await else { return };
-    let _running = both(&server);
-    server.profile_with("used", &[finalizers::IN_USE]).await;
-    server.installed("used").await;
-    server.delete("used").await;
-    assert_eq!(server.message("used", "Deleting").await, "deleted as soon as no pod uses it any more");
-    assert!(server.file("used").exists());
-    let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    server.profiles.patch("used", &PatchParams::default(), &free).await.unwrap();
-    server.file_is("used", false).await;
-}
-
-#[tokio::test]
 async fn a_restarted_daemon_writes_nothing_that_is_there() {
     let Some(server) = Server::take().await else { return };
     let first = daemon(&server);

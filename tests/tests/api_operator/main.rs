@@ -7,4 +7,6 @@
 mod installation;
 mod leadership;
 mod nodes;
+mod permits;
 mod rights;
+mod uses;

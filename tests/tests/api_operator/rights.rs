@@ -6,6 +6,7 @@ use kube::{Api, Client};
 use serde_json::json;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::seccomp::v1::SeccompProfile;
+use spo_api::selinux::v1::SelinuxProfile;
 
 use spo_tests::api::server::{NAMESPACE, Server};
 
@@ -16,9 +17,13 @@ fn refused<T: std::fmt::Debug>(outcome: kube::Result<T>, what: &str) {
     }
 }
 
-async fn secrets_and_pods_are_refused(client: &Client) {
+async fn secrets_are_refused(client: &Client) {
     let secrets: Api<Secret> = Api::all(client.clone());
     refused(secrets.list(&ListParams::default()).await, "reading secrets");
+}
+
+async fn secrets_and_pods_are_refused(client: &Client) {
+    secrets_are_refused(client).await;
     let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
     refused(pods.list(&ListParams::default()).await, "listing the pods of others");
 }
@@ -36,16 +41,19 @@ async fn the_daemon_may_not_change_profiles() {
 }
 
 #[tokio::test]
-async fn the_manager_may_not_speak_for_nodes_nor_delete_profiles() {
+async fn the_manager_may_not_speak_for_nodes_nor_change_pods_nor_delete_profiles_of_the_other_modules() {
     let Some(server) = Server::take().await else { return };
-    server.profile("rights").await;
     let client = server.client_of(NAMESPACE).await;
     let statuses: Api<SecurityProfileNodeStatus> = Api::all(client.clone());
     let installed = Patch::Merge(json!({"status": {"status": "Installed"}}));
     refused(statuses.patch_status("any", &PatchParams::default(), &installed).await, "writing a node status");
-    let profiles: Api<SeccompProfile> = Api::all(client.clone());
-    refused(profiles.delete("rights", &DeleteParams::default()).await, "deleting a profile");
-    secrets_and_pods_are_refused(&client).await;
+    let profiles: Api<SelinuxProfile> = Api::all(client.clone());
+    refused(profiles.delete("any", &DeleteParams::default()).await, "deleting a SelinuxProfile");
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
+    refused(pods.delete("any", &DeleteParams::default()).await, "deleting a pod");
+    let label = Patch::Merge(json!({"metadata": {"labels": {"a": "b"}}}));
+    refused(pods.patch("any", &PatchParams::default(), &label).await, "changing a pod");
+    secrets_are_refused(&client).await;
 }
 
 #[tokio::test]

@@ -12,21 +12,38 @@ const PROFILES: [&str; 4] = ["apparmorprofiles", "rawselinuxprofiles", "seccompp
 pub(super) fn manager() -> Vec<Value> {
     let crds = spo_api::crds();
     let plurals: Vec<&str> = crds.iter().map(|crd| crd.spec.names.plural.as_str()).collect();
+    let statuses: Vec<String> =
+        PROFILES.iter().chain(&["profilebindings"]).map(|plural| format!("{plural}/status")).collect();
+    let statuses: Vec<&str> = statuses.iter().map(String::as_str).collect();
     let cluster = vec![
-        rule("", &["nodes"], &["list", "watch"]),
-        // patch: the label profile-id, and taking away finalizers that a reference operator left
-        rule(GROUP, &["seccompprofiles"], &["list", "patch", "watch"]),
-        rule(GROUP, &["seccompprofiles/status"], &["patch"]),
+        // pods: which of them use a profile or a binding
+        rule("", &["nodes", "pods"], &["list", "watch"]),
+        // patch: label, annotation and finalizers
+        rule(GROUP, &PROFILES, &["list", "patch", "watch"]),
+        rule(GROUP, &["profilebindings"], &["list", "patch", "watch"]),
+        rule(GROUP, &statuses, &["patch"]),
+        // a profile that the configuration does not permit any more
+        rule(GROUP, &["seccompprofiles"], &["delete"]),
         // delete: statuses of nodes that are gone
         rule(GROUP, &["securityprofilenodestatuses"], &["delete", "list", "watch"]),
         // objects that are stored in an old version are written once, unchanged, and the definition then says so
         rule(GROUP, &plurals, &["list", "patch"]),
         named("apiextensions.k8s.io", &["customresourcedefinitions/status"], &definitions(), &["patch"]),
+        named("", &["namespaces"], &[NAMESPACE], &["list", "watch"]),
     ];
     let cluster = [cluster, consumers()].concat();
-    let pods = vec![rule("", &["pods"], &["list", "watch"])];
-    let namespaced = [pods, lease("security-profiles-operator-lock"), certificates()].concat();
-    [in_cluster(MANAGER, MANAGER, cluster), in_namespace(MANAGER, NAMESPACE, MANAGER, namespaced)].concat()
+    let configuration = vec![rule(GROUP, &["securityprofilesoperatordaemons"], &["list", "watch"])];
+    // The operator's own: once they are deleted, nothing is held any more.
+    let own = vec![named("apps", &["deployments"], &[MANAGER], &["list", "watch"])];
+    let namespaced = [configuration, own, lease("security-profiles-operator-lock"), certificates()].concat();
+    // Profiles are cluster-scoped, and events about such objects are in the namespace `default`. patch: the same event again
+    let events = vec![rule("events.k8s.io", &["events"], &["create", "patch"])];
+    [
+        in_cluster(MANAGER, MANAGER, cluster),
+        in_namespace(MANAGER, NAMESPACE, MANAGER, namespaced),
+        in_namespace("security-profiles-operator-events", "default", MANAGER, events),
+    ]
+    .concat()
 }
 
 /// The roles of `spo-operator webhook`.
