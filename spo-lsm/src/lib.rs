@@ -35,8 +35,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`selinux`], [`selinux::raw`] and [`apparmor`] have an example each. The host installs seccomp profiles only; it refuses steps about the
-//! others, as [`host::HostError::Unsupported`].
+//! [`selinux`], [`selinux::raw`] and [`apparmor`] have an example each. There is a [`host::Host`] for each module of the kernel; steps about
+//! profiles of another one are refused, as [`host::HostError::Unsupported`].
 #![warn(missing_docs, clippy::wildcard_enum_match_arm)]
 
 use spo_api::Violation;

@@ -145,6 +145,7 @@ fn everything_wrong_is_reported_at_once() {
 #[rstest]
 #[case("0day", "an SELinux module begins with a letter")]
 #[case("web.v2", "an SELinux module has no dot in its name")]
+#[case(&"w".repeat(252), "the name of an SELinux module has at most 251 bytes")]
 fn a_name_that_makes_no_block_is_refused(#[case] name: &str, #[case] expected: &str) {
     let found = parse(name.parse().unwrap(), &spec(json!({}))).unwrap_err();
     assert_eq!(found[0].path.to_string(), "metadata.name");

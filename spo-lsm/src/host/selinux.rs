@@ -11,6 +11,22 @@
 //! 350 of selinuxd. A module of the name of a profile that somebody else installed, at whatever priority, is left alone, and the profile is
 //! an error. What the reference's operator left at 350 or 400 is recognised by how it is written, and goes in the transaction that
 //! installs ours.
+//!
+//! ```no_run
+//! use spo_api::selinux::v1::SelinuxProfileSpec;
+//! use spo_lsm::host::{Host, SelinuxHost, Step};
+//! use spo_lsm::{Policy, check, parse, render};
+//!
+//! let spec: SelinuxProfileSpec = serde_json::from_str(r#"{"allow": {"var_log_t": {"file": ["read", "open"]}}}"#)?;
+//! let profile = parse("web".parse()?, &spec).map_err(|violations| violations[0].to_string())?;
+//! let checked = check(&profile, &Policy::default()).map_err(|violations| violations[0].to_string())?;
+//! let mut host = SelinuxHost::new();
+//! host.support()?;
+//! for outcome in host.apply(&[Step::Install { artifact: render(&checked), checked }]) {
+//!     println!("{}: {:?}", outcome.key, outcome.result?);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -5,6 +5,9 @@ use spo_api::ProfileName;
 /// The longest name of a type, class, permission or policy that is looked at.
 pub(super) const MAX_NAME_BYTES: usize = 255;
 
+/// The longest name of a module: its file ends in `.cil`, and the names of files have 255 bytes.
+pub(crate) const MAX_MODULE_BYTES: usize = 251;
+
 /// The type of a block that containers run with.
 pub(super) const PROCESS: &str = "process";
 
@@ -17,7 +20,11 @@ pub(super) fn unfit_for_a_block(name: &ProfileName) -> Option<&'static str> {
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Some("an SELinux module begins with a letter; choose a name that does");
     }
-    name.contains('.').then_some("an SELinux module has no dot in its name; choose a name without")
+    if name.contains('.') {
+        return Some("an SELinux module has no dot in its name; choose a name without");
+    }
+    (name.len() > MAX_MODULE_BYTES)
+        .then_some("the name of an SELinux module has at most 251 bytes; choose a shorter one")
 }
 
 /// Whether it can be the name of a type, class or permission (`spec/limits.md` 2.2).

@@ -1,6 +1,7 @@
 //! The policy store of the host: changed at once, shared with others, damaged, locked, full.
 
 use std::fs::{self, File};
+use std::process::Command;
 
 use serde_json::json;
 use spo_lsm::host::{Change, Host, Step};
@@ -273,6 +274,33 @@ fn raw_policies_of_half_a_megabyte_are_installed() {
     assert!(is_ours("large-0") && is_type("large-0") && is_type("large-1"));
     assert_eq!(node.done(&steps), [Change::Unchanged; 2]);
     node.remove_all(&["large-0", "large-1"]);
+}
+
+#[test]
+fn the_longest_name_is_installed() {
+    let Some(_guest) = Guest::entered("selinux") else { return };
+    let (mut node, name) = (Node::default(), "w".repeat(251));
+    assert_eq!(node.done(&[some(&name)]), [Change::Written]);
+    assert!(is_ours(&name) && is_type(&name) && node.holds(&some(&name)));
+    node.remove_all(&[&name]);
+}
+
+/// As when the machine, or whoever started it, fails while the store is changed.
+#[test]
+fn a_transaction_that_was_killed_is_in_nobodys_way() {
+    let Some(_guest) = Guest::entered("selinux") else { return };
+    let mut node = Node::default();
+    node.done(&[some("before-the-kill")]);
+    let mut build = Command::new("semodule").arg("-B").spawn().expect("it can be started");
+    // Its sandbox is there while it builds.
+    while !store().join("tmp").exists() {
+        assert!(build.try_wait().expect("it can be waited for").is_none(), "it ended before it could be killed");
+        std::thread::yield_now();
+    }
+    build.kill().and_then(|()| build.wait()).expect("it can be killed");
+    assert!(node.holds(&some("before-the-kill")));
+    assert_eq!(node.done(&[some("after-the-kill"), remove("before-the-kill")]), [Change::Written, Change::Removed]);
+    node.remove_all(&["after-the-kill"]);
 }
 
 #[test]

@@ -4,11 +4,10 @@ use super::store::{Module, Store};
 use super::{PRIORITY, templates};
 use crate::Digest;
 use crate::host::HostError;
+use crate::selinux::MAX_MODULE_BYTES;
 
 /// The priorities at which selinuxd installed, depending on how it was built.
 const SELINUXD: [u16; 2] = [350, 400];
-/// The longest name that still fits into the name of a file.
-const MAX_NAME_BYTES: usize = 251;
 
 /// What is to be done to install a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub(super) enum Install {
 
 /// The name of the module that becomes of a file.
 pub(super) fn module_name(file_name: &str) -> Result<&str, HostError> {
-    let name = file_name.strip_suffix(".cil").filter(|name| !name.is_empty() && name.len() <= MAX_NAME_BYTES);
+    let name = file_name.strip_suffix(".cil").filter(|name| !name.is_empty() && name.len() <= MAX_MODULE_BYTES);
     let fits = |name: &&str| {
         name.starts_with(|first: char| first.is_ascii_alphabetic())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
