@@ -59,5 +59,8 @@ pub use parse::parse;
 pub use pattern::{InvalidPattern, Pattern};
 pub use ptrace::Ptrace;
 pub use spec::to_spec;
-pub use text::to_text;
+pub use text::{is_ours, loaded_as, to_text};
 pub use uses::Uses;
+
+#[cfg(test)]
+pub(crate) use text::HEADER;

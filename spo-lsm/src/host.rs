@@ -10,6 +10,7 @@ use spo_api::{Module, ProfileKey};
 
 use crate::{Artifact, Checked, Digest};
 
+pub mod apparmor;
 pub mod seccomp;
 pub mod selinux;
 
@@ -19,6 +20,7 @@ mod prove;
 mod sys;
 mod tool;
 
+pub use apparmor::AppArmorHost;
 pub use error::HostError;
 pub use seccomp::SeccompHost;
 pub use selinux::SelinuxHost;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
-use spo_lsm::host::SelinuxHost;
+use spo_lsm::host::{AppArmorHost, SelinuxHost};
 
 use crate::daemon::{BoxedHost, Changes};
 use crate::signals::Ending;
@@ -69,15 +69,18 @@ pub fn run(settings: &Settings) -> Result<()> {
 
 /// The hosts of the modules that need privilege, each with what tells of changes that others make.
 pub fn hosts() -> Vec<(BoxedHost, Changes)> {
-    let selinux = SelinuxHost::new();
-    let changes = selinux.changes_in().map_or(Changes::Unseen, |folder| notices(&folder));
-    vec![(Box::new(selinux), changes)]
+    let (selinux, apparmor) = (SelinuxHost::new(), AppArmorHost::new());
+    let of_selinux = selinux.changes_in().map_or(Changes::Unseen, |folder| notices(&folder));
+    let of_apparmor = notices(&apparmor.changes_in());
+    vec![(Box::new(selinux), of_selinux), (Box::new(apparmor), of_apparmor)]
 }
 
 /// A notice whenever something happens in a folder.
 fn notices(folder: &Path) -> Changes {
     let watch = match FolderWatch::new(folder) {
         Ok(watch) => watch,
+        // Where there is no such folder, there is no such module.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Changes::Unseen,
         Err(error) => {
             tracing::warn!(folder = %folder.display(), %error, "cannot watch: what others change is noticed at the next start");
             return Changes::Unseen;

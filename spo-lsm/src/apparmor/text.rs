@@ -8,7 +8,26 @@ use super::rules::rules;
 use super::{Name, Profile};
 
 /// The first line of every text, by which ours are known on a host.
-const HEADER: &str = "# Made by the Security Profiles Operator from an AppArmorProfile, which is what to change.";
+pub(crate) const HEADER: &str =
+    "# Made by the Security Profiles Operator from an AppArmorProfile, which is what to change.";
+
+/// Whether a text is one of ours.
+pub fn is_ours(text: &[u8]) -> bool {
+    text.strip_prefix(HEADER.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'\n'))
+}
+
+/// Under which name and in which mode a text of ours is loaded.
+pub fn loaded_as(text: &[u8]) -> Option<(&str, Mode)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("profile "))?;
+    let (name, flags) = line.split_once(" flags=(")?;
+    let mode = match flags.split([',', ')']).next()? {
+        "enforce" => Mode::Enforce,
+        "complain" => Mode::Complain,
+        _ => return None,
+    };
+    Some((name, mode))
+}
 
 /// The profile as text, under `name`, which is [`Profile::loaded_as`] on a node. Equal profiles give equal text.
 pub fn to_text(profile: &Profile, name: &Name) -> String {

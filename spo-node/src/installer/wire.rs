@@ -20,7 +20,7 @@ use spo_api::selinux::v1::SelinuxProfileSpec;
 use spo_api::{ProfileKey, ProfileKind, ProfileName, Violation};
 use spo_lsm::host::{Change, Content, Foreign, HostError, Installed, Step, Unsupported};
 use spo_lsm::selinux::{Denied, Inherit};
-use spo_lsm::{Checked, Policy, Profile, check, parse, render, selinux};
+use spo_lsm::{Checked, Policy, Profile, apparmor, check, parse, render, selinux};
 
 use crate::status::{chain, list};
 
@@ -280,7 +280,8 @@ fn spec(profile: &Profile) -> Result<Value, Misfit> {
             policy: Some(profile.text().to_owned()),
             ..RawSelinuxProfileSpec::default()
         }),
-        Profile::AppArmor(_) | Profile::Seccomp(_) => return Err(Misfit::Kind(profile.kind())),
+        Profile::AppArmor(profile) => serde_json::to_value(apparmor::to_spec(profile)),
+        Profile::Seccomp(_) => return Err(Misfit::Kind(ProfileKind::Seccomp)),
     };
     spec.map_err(|error| Misfit::Spec(error.to_string()))
 }
@@ -351,6 +352,15 @@ mod tests {
                        "allow": {"var_log_t": {"file": ["write", "append"]}, "@self": {"tcp_socket": ["listen"]}, "shadow_t": {"file": ["read"]}}}),
             ),
             install(ProfileKind::Selinux, json!({})),
+            install(
+                ProfileKind::AppArmor,
+                json!({"mode": "Complain", "abstract": {
+                    "executable": {"allowedExecutables": ["/bin/sh"], "allowedLibraries": ["/lib/**"]},
+                    "filesystem": {"readOnlyPaths": ["/etc/**"], "writeOnlyPaths": ["/var/log/x"], "readWritePaths": ["/tmp/{a,b}"]},
+                    "network": {"allowRaw": false, "allowedProtocols": {"allowTcp": true}},
+                    "capability": {"allowedCapabilities": ["net_bind_service"]},
+                }}),
+            ),
             install(
                 ProfileKind::RawSelinux,
                 json!({"policy": "(blockinherit container)\n(allow process var_log_t (file (write)))"}),

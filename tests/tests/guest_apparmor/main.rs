@@ -2,3 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod live;
+mod node;
+mod profiles;
+mod store;

@@ -1,0 +1,140 @@
+//! What is loaded and on the disk, what is left alone, and what is told where something is in the way.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use serde_json::json;
+use spo_lsm::host::Change;
+use spo_tests::guest::{Guest, said};
+
+use crate::node::{apply, done, holds, loaded, profile, remove};
+
+const FOLDER: &str = "/etc/apparmor.d";
+
+fn simple(name: &str) -> spo_lsm::host::Step {
+    profile(name, json!({"abstract": {"filesystem": {"readOnlyPaths": ["/etc/**"]}}}))
+}
+
+#[test]
+fn w_nd_10_what_did_not_change_is_not_loaded_again() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    let step = simple("same");
+    assert_eq!(done(std::slice::from_ref(&step)), [Change::Written]);
+    let written = fs::metadata(format!("{FOLDER}/same")).expect("it is there");
+    assert_eq!(done(std::slice::from_ref(&step)), [Change::Unchanged]);
+    assert_eq!(fs::metadata(format!("{FOLDER}/same")).expect("it is there").ino(), written.ino());
+    // What is as it should be needs no parser.
+    let parser = "/usr/sbin/apparmor_parser";
+    fs::rename(parser, "/usr/sbin/hidden").expect("it can be hidden");
+    let again = apply(std::slice::from_ref(&step));
+    let other = apply(&[simple("no-parser")]);
+    fs::rename("/usr/sbin/hidden", parser).expect("it can be brought back");
+    assert_eq!(again, [Ok(Change::Unchanged)]);
+    assert!(other[0].as_ref().is_err_and(|error| error.contains("has no apparmor_parser")), "{other:?}");
+    assert_eq!(loaded("no-parser"), None);
+    assert_eq!(done(&[remove("same"), remove("same")]), [Change::Removed, Change::Absent]);
+}
+
+#[test]
+fn w_nd_8_a_foreign_profile_is_never_replaced_and_never_removed() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    let text = "profile foreign flags=(complain) {\n}\n";
+    fs::write(format!("{FOLDER}/foreign"), text).expect("a file can be written");
+    said("apparmor_parser", ["--replace", &format!("{FOLDER}/foreign")]);
+    let refused = apply(&[simple("foreign"), simple("beside"), remove("foreign")]);
+    for result in [&refused[0], &refused[2]] {
+        assert!(
+            result.as_ref().is_err_and(|error| error.starts_with("foreign is a profile of the host")),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(refused[1], Ok(Change::Written), "the other is served");
+    assert_eq!(loaded("foreign").as_deref(), Some("foreign (complain)"));
+    assert_eq!(fs::read_to_string(format!("{FOLDER}/foreign")).expect("it is there"), text);
+    // The same where only the kernel has it.
+    fs::remove_file(format!("{FOLDER}/foreign")).expect("it can be removed");
+    let refused = apply(&[simple("foreign")]);
+    assert!(refused[0].as_ref().is_err_and(|error| error.contains("has no file of ours")), "{refused:?}");
+    fs::write("/sys/kernel/security/apparmor/.remove", "foreign").expect("it can be removed");
+    done(&[remove("beside")]);
+}
+
+#[test]
+fn a_profile_that_somebody_unloaded_or_changed_is_stale_and_mended() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    let step = simple("mended");
+    done(std::slice::from_ref(&step));
+    assert!(holds(&step));
+    fs::write("/sys/kernel/security/apparmor/.remove", "mended").expect("it can be removed");
+    assert!(!holds(&step), "the kernel lacks it");
+    assert_eq!(done(std::slice::from_ref(&step)), [Change::Written]);
+    let path = format!("{FOLDER}/mended");
+    let text = fs::read_to_string(&path).expect("it is there");
+    fs::write(&path, text.replace("/etc/**", "/**")).expect("it can be changed");
+    assert!(!holds(&step), "its file says something else");
+    assert_eq!(done(std::slice::from_ref(&step)), [Change::Written]);
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
+    done(&[remove("mended")]);
+}
+
+#[test]
+fn one_that_does_not_compile_is_told_and_the_others_are_loaded() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    // A variable that no host defines is found out by the parser alone.
+    let broken =
+        profile("broken", json!({"abstract": {"filesystem": {"readOnlyPaths": ["/@{nobody_defines_this}/x"]}}}));
+    let results = apply(&[simple("first"), broken, simple("last")]);
+    assert_eq!([&results[0], &results[2]], [&Ok(Change::Written); 2], "{results:?}");
+    let told = results[1].as_ref().expect_err("it does not compile");
+    assert!(told.starts_with("apparmor_parser says: ") && told.contains("nobody_defines_this"), "{told}");
+    assert!(!told.contains(".security-profiles-operator."), "{told}");
+    assert_eq!(loaded("broken"), None);
+    assert!(!fs::exists(format!("{FOLDER}/broken")).expect("it can be looked for"));
+    let left = fs::read_dir(FOLDER).expect("it can be listed").flatten();
+    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".security")));
+    done(&[remove("first"), remove("last")]);
+}
+
+#[test]
+fn the_longest_name_works() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    let name = format!("{}.{}", "n".repeat(126), "n".repeat(126));
+    let step = simple(&name);
+    done(std::slice::from_ref(&step));
+    assert!(holds(&step));
+    assert_eq!(loaded(&name), Some(format!("{name} (enforce)")));
+    done(&[remove(&name)]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_told_and_nothing_is_loaded() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    said("mount", ["--bind", FOLDER, FOLDER]);
+    said("mount", ["-o", "remount,bind,ro", FOLDER]);
+    let told = apply(&[simple("read-only")]);
+    said("umount", [FOLDER]);
+    assert!(told[0].as_ref().is_err_and(|error| error.contains("read-only file system")), "{told:?}");
+    assert_eq!(loaded("read-only"), None);
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_loaded() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    // The abstractions are kept, for the parser needs them.
+    fs::create_dir_all("/run/small").expect("a folder can be made");
+    said("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", "/run/small"]);
+    said("cp", ["-a", &format!("{FOLDER}/."), "/run/small"]);
+    said("mount", ["--bind", "/run/small", FOLDER]);
+    // Whatever fits is taken.
+    _ = std::process::Command::new("dd").args(["if=/dev/zero", &format!("of={FOLDER}/.full"), "bs=4k"]).output();
+    let told = apply(&[simple("full")]);
+    said("umount", [FOLDER, "/run/small"]);
+    assert!(told[0].as_ref().is_err_and(|error| error.contains("no space left")), "{told:?}");
+    assert_eq!(loaded("full"), None);
+}
+
+#[test]
+fn what_is_to_be_there_after_a_reboot_is_installed() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    done(&[simple("over-reboot")]);
+}
