@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 pub use container::Container;
+pub use pair::Pair;
 
 mod container;
+mod pair;
 
 /// Where the first boot of a guest leaves its id for the second. Programs that end in `_after_reboot` run in that, on the same disk.
 pub const BOOT: &str = "/var/lib/guest-boot-id";

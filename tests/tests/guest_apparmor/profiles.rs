@@ -56,8 +56,8 @@ fn r11_a_profile_in_complain_mode_that_allows_nothing_lets_everything_be_done() 
     "echo x >/etc/allowed && cat /etc/allowed && echo yes; cat /etc/other || echo no", &["yes", "no"])]
 #[case::a_pattern_with_braces("braces", json!({"filesystem": {"readOnlyPaths": ["/etc/{allowed,more}"]}}),
     "cat /etc/allowed && echo yes; cat /etc/other || echo no", &["yes", "no"])]
-#[case::an_executable("exec", json!({"executable": {"allowedExecutables": ["/etc/tool"]}}),
-    "/etc/tool echo yes; /etc/tool2 echo other || echo no", &["yes", "no"])]
+#[case::an_executable("exec", json!({"executable": {"allowedExecutables": ["/etc/busybox-yes"]}}),
+    "/etc/busybox-yes echo yes; /etc/busybox-no echo other || echo no", &["yes", "no"])]
 fn each_class_of_rule_about_files_is_enforced(
     #[case] name: &str,
     #[case] rules: Value,
@@ -71,7 +71,7 @@ fn each_class_of_rule_about_files_is_enforced(
     for file in ["allowed", "other"] {
         std::fs::write(container.root().join("etc").join(file), "content\n").expect("a file can be written");
     }
-    for tool in ["tool", "tool2"] {
+    for tool in ["busybox-yes", "busybox-no"] {
         std::fs::copy("/usr/bin/busybox", container.root().join("etc").join(tool)).expect("a program can be copied");
     }
     let printed = run(&name, container, script);
