@@ -175,8 +175,9 @@ impl Observed<'_> {
             return plan.standings.push((key.clone(), Standing::Disabled { kept }));
         }
         let standing = match (self.support, &entry.verdict) {
-            (Err(unsupported), _) => Standing::Unsupported(unsupported.clone()),
-            (Ok(()), Err(why)) => Standing::Refused { why: why.clone(), kept },
+            // What is wrong with the profile itself is so on every node.
+            (_, Err(why)) => Standing::Refused { why: why.clone(), kept },
+            (Err(unsupported), Ok(_)) => Standing::Unsupported(unsupported.clone()),
             (Ok(()), Ok(fit)) => match self.files.failure(&file_name, Some(fit.digest)) {
                 Some(error) => Standing::Failed { error: error.clone(), kept },
                 None if self.files.holds(&file_name, fit.digest) => {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::run::{print, root, say};
 
+mod apparmor;
 mod cli;
 mod convert;
 mod guest;
@@ -48,6 +49,8 @@ enum Name {
     Propagate,
     /// What recording costs a system call, beside a program that does nothing.
     Recorder,
+    /// Fifty AppArmor profiles at once beside each by itself, in a guest; and once more, when nothing is to be done.
+    Apparmor,
     /// Fifty SELinux profiles at once beside one, in a guest: installing and removing them.
     Selinux,
 }
@@ -61,6 +64,7 @@ impl Name {
             Self::Memory => memory::run(),
             Self::Propagate => propagate::run(),
             Self::Recorder => recorder::run(),
+            Self::Apparmor => apparmor::run(),
             Self::Selinux => selinux::run(),
         }
     }

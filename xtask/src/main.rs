@@ -17,6 +17,7 @@ mod generate;
 mod image;
 mod machine;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 mod vm;
@@ -44,6 +45,7 @@ enum Command {
     Generate(generate::Generate),
     Bench(bench::Bench),
     Fuzz(fuzz::Fuzz),
+    Soak(soak::Soak),
     Bpf(bpf::Bpf),
     Image(image::BuildImage),
     Cluster(cluster::Cluster),
@@ -69,6 +71,7 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Generate(generate) => generate.run(),
         Command::Bench(bench) => bench.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
+        Command::Soak(soak) => soak.run(),
         Command::Bpf(bpf) => bpf.run(),
         Command::Image(image) => image.run().map(drop),
     }?;

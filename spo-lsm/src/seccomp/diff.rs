@@ -91,10 +91,13 @@ impl Diff {
     }
 }
 
+/// What a change is about, whatever the ABI: the calls, their conditions, and what happens to them in either profile.
+type About = (Calls, Vec<String>, Effect, Effect);
+
 /// Single changes, before those of several ABIs and calls are put together.
 #[derive(Default)]
 struct Found {
-    changes: BTreeMap<(Calls, Vec<String>, Effect, Effect), (BTreeSet<Abi>, Call)>,
+    changes: BTreeMap<About, (BTreeSet<Abi>, Call)>,
     /// How many changes the last call had so far.
     last: Option<(Abi, u32, usize)>,
     cut: BTreeSet<&'static str>,

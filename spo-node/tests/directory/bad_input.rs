@@ -354,3 +354,82 @@ fn a_folder_that_goes_away_takes_nothing_with_it() {
     assert!(daemon.log().contains("was removed or renamed; what is installed stays"), "{}", daemon.log());
     assert_eq!(node.content("web"), permitting("read"));
 }
+
+/// A manifest of any kind.
+fn manifest(kind: &str, name: &str, spec: &serde_json::Value) -> String {
+    format!(
+        "apiVersion: security-profiles-operator.x-k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+    )
+}
+
+/// What would end a path, a rule or a profile in the languages of the modules, or begin another.
+const INJECTIONS: [&str; 8] = [
+    "/x rwx,\n  /** rwx",
+    "/x\" r, /** rwx, \"",
+    "/x r, } profile all { /** rwx",
+    "/x#",
+    "/../x\0",
+    "x)) (allow process shadow_t (file (read",
+    "x\n(typepermissive process)",
+    "$(touch /tmp/x)`touch /tmp/x`",
+];
+
+#[test]
+fn w_nd_11_what_would_be_another_rule_is_refused_in_every_field_of_every_kind_with_a_reason() {
+    let node = Node::new();
+    node.write("good.yaml", permits("good", "read"));
+    let fields = |text: &str| {
+        [
+            ("AppArmorProfile", serde_json::json!({"abstract": {"filesystem": {"readOnlyPaths": [text]}}})),
+            ("AppArmorProfile", serde_json::json!({"abstract": {"executable": {"allowedExecutables": [text]}}})),
+            ("AppArmorProfile", serde_json::json!({"abstract": {"capability": {"allowedCapabilities": [text]}}})),
+            ("SelinuxProfile", serde_json::json!({"allow": {text: {"file": ["read"]}}})),
+            ("SelinuxProfile", serde_json::json!({"allow": {"etc_t": {text: ["read"]}}})),
+            ("SelinuxProfile", serde_json::json!({"allow": {"etc_t": {"file": [text]}}})),
+            ("SelinuxProfile", serde_json::json!({"inherit": [{"name": text}]})),
+            ("RawSelinuxProfile", serde_json::json!({"policy": format!("(blockinherit container) ({text}")})),
+            ("SeccompProfile", serde_json::json!({"defaultAction": text})),
+        ]
+    };
+    let mut names = Vec::new();
+    for (index, (kind, spec)) in INJECTIONS.iter().flat_map(|text| fields(text)).enumerate() {
+        let name = format!("injected-{index}");
+        node.write(&format!("{name}.yaml"), manifest(kind, &name, &spec));
+        names.push((kind.to_lowercase(), name, spec));
+    }
+    assert_eq!(node.once().status.code(), Some(1));
+    assert_eq!(node.content("good"), permitting("read"), "the others are served");
+    for (kind, name, spec) in names {
+        let says = node.says_of(&kind, &name);
+        assert!(says.starts_with("Error: spec"), "{kind} {spec}: {says:?}");
+        assert!(!says.contains("switched off"), "it is refused for itself: {says}");
+    }
+}
+
+#[test]
+fn deep_and_unbalanced_policies_and_many_profiles_of_one_name_are_told() {
+    let node = Node::new();
+    node.write("good.yaml", permits("good", "read"));
+    let raw = |policy: String| serde_json::json!({"policy": policy});
+    for (name, policy) in [
+        ("deep", format!("{}{}", "(".repeat(10_000), ")".repeat(10_000))),
+        ("unbalanced", "(blockinherit container".to_owned()),
+        ("large", format!("(blockinherit container){}", "(allow process self (file (read)))".repeat(20_000))),
+    ] {
+        node.write(&format!("{name}.yaml"), manifest("RawSelinuxProfile", name, &raw(policy)));
+    }
+    node.write("one.yaml", manifest("SelinuxProfile", "same", &serde_json::json!({})));
+    node.write("two.yaml", manifest("RawSelinuxProfile", "same", &raw("(blockinherit container)".to_owned())));
+    node.write("three.yaml", manifest("AppArmorProfile", "same", &serde_json::json!({"abstract": {}})));
+    assert_eq!(node.once().status.code(), Some(1));
+    assert_eq!(node.content("good"), permitting("read"), "the others are served");
+    for name in ["deep", "unbalanced", "large"] {
+        let says = node.says_of("rawselinuxprofile", name);
+        assert!(says.starts_with("Error: spec.policy"), "{name}: {says:?}");
+    }
+    let says = node.says_of("rawselinuxprofile", "same");
+    assert!(says.contains("its file is that of SelinuxProfile/same"), "{says}");
+    for kind in ["selinuxprofile", "apparmorprofile"] {
+        assert!(node.says_of(kind, "same").contains("switched off"), "{}", node.says_of(kind, "same"));
+    }
+}

@@ -183,8 +183,11 @@ pub(crate) struct Shape {
     /// Everything that is named, anywhere in the pod; sorted.
     pub(crate) uses: Box<[Used]>,
     /// The image of each container, and what confines it.
-    containers: Box<[(Box<str>, Box<[Used]>)]>,
+    containers: Box<[Confined]>,
 }
+
+/// The image of a container, and what confines it.
+type Confined = (Box<str>, Box<[Used]>);
 
 impl Shape {
     /// Whether a container of this image, or any if there is none, is confined by the profile.

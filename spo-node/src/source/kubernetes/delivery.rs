@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn another_state_changes_the_label_too() {
+    fn w_nd_2_another_state_changes_the_label_too_whatever_the_object_says_by_then() {
         let statuses = after(&report(ProfileState::Installed));
         assert_eq!(requests(&report(ProfileState::Terminating), true, &statuses), "object status");
     }

@@ -1,0 +1,70 @@
+//! `cargo xtask soak`: what the tests do a little of, done for long.
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::run::{Run, say};
+
+/// So many scripts run on one API server: a test program is taken for hung if it takes too long.
+const AT_ONCE: u32 = 10;
+
+/// Runs tests for long: random scripts of faults, random profiles and calls.
+///
+/// A few seeds of each run in `cargo xtask test`, too. Ends with status 1 at the first seed that ends wrong, and says which it was.
+///
+///   cargo xtask soak
+///   cargo xtask soak faults --seeds 20
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Soak {
+    /// One of them; all in turn without a name.
+    #[arg(value_enum)]
+    subject: Option<Subject>,
+    /// How many scripts of faults are played, from seed 0 on.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    seeds: u32,
+    /// How many comparisons are made of seccomp profiles at least.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    comparisons: u32,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// Two hundred changes of profiles each, with the daemon, the manager and the API server killed in between.
+    Faults,
+    /// What random calls do under random profiles, by our evaluator, our filters and libseccomp; and the same of what is made of two.
+    Seccomp,
+}
+
+impl Soak {
+    pub(crate) fn run(self) -> Result<()> {
+        let wanted = |subject| self.subject.is_none_or(|one| one == subject);
+        if wanted(Subject::Seccomp) {
+            self.seccomp()?;
+        }
+        if wanted(Subject::Faults) {
+            self.faults()?;
+        }
+        Ok(())
+    }
+
+    fn seccomp(&self) -> Result<()> {
+        say(&format!("── seccomp: {} comparisons in each test", self.comparisons));
+        let tests = Run::cargo().args(["test", "--release", "--package", "spo-lsm"]);
+        let tests = tests.args(["--test", "libseccomp", "--test", "effective", "--", "--nocapture"]);
+        tests.env("SPO_SECCOMP_COMPARISONS", self.comparisons.to_string()).run()
+    }
+
+    fn faults(&self) -> Result<()> {
+        say(&format!("── faults: {} scripts", self.seeds));
+        let this = std::env::current_exe().context("cannot find this program")?;
+        for first in (0..self.seeds).step_by(AT_ONCE as usize) {
+            let count = AT_ONCE.min(self.seeds - first);
+            let tests = Run::new(&this).args(["test", "--only", "api", "--", "a_script_with_processes_killed"]);
+            let tests = tests.env("SPO_SOAK_FROM", first.to_string()).env("SPO_SOAK_SEEDS", count.to_string());
+            tests.run().with_context(|| format!("one of the scripts {first} to {} ended wrong", first + count - 1))?;
+        }
+        Ok(())
+    }
+}
