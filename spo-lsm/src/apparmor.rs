@@ -59,8 +59,6 @@ pub use parse::parse;
 pub use pattern::{InvalidPattern, Pattern};
 pub use ptrace::Ptrace;
 pub use spec::to_spec;
-pub use text::{is_ours, loaded_as, to_text};
+pub use text::to_text;
+pub(crate) use text::{HEADER, HEADER_BY_HAND, is_marked, loaded_as};
 pub use uses::Uses;
-
-#[cfg(test)]
-pub(crate) use text::HEADER;

@@ -23,6 +23,7 @@ mod forward;
 pub mod fuzz;
 mod generate;
 mod identity;
+mod install;
 mod log;
 mod merge;
 mod migrate;
@@ -59,6 +60,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Record(args) => record::record(&args),
         Command::Run(args) => run::run(&args),
         Command::Convert(args) => convert::convert(&args),
+        Command::Install(args) => install::install(&args),
+        Command::Remove(args) => install::remove(&args),
         Command::Migrate(args) => migrate::migrate(&args),
         Command::Version { json } => version(json),
         Command::Completions { shell } => generate::completions(shell),

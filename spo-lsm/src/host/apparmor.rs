@@ -16,7 +16,7 @@ use spo_api::apparmor::v1::Mode;
 
 use super::tool::Tool;
 use super::{Change, Content, Host, HostError, Installed, Outcome, Step, Unsupported};
-use crate::apparmor::{Name, Profile, is_ours, to_text};
+use crate::apparmor::{HEADER, HEADER_BY_HAND, Name, Profile, to_text};
 use crate::{Digest, apparmor};
 use files::{Files, Found, Staged};
 use kernel::Kernel;
@@ -59,9 +59,14 @@ struct Pending<'a> {
 }
 
 impl AppArmorHost {
-    /// This host.
+    /// This host, as its node has it.
     pub fn new() -> Self {
-        Self { files: Files::new(Path::new("/")), kernel: Kernel::new(Path::new("/")) }
+        Self { files: Files::new(Path::new("/"), HEADER), kernel: Kernel::new(Path::new("/")) }
+    }
+
+    /// This host, for whoever loads profiles by hand: they are no node's, which keeps to its own, and a node's are none of these.
+    pub fn by_hand() -> Self {
+        Self { files: Files::new(Path::new("/"), HEADER_BY_HAND), ..Self::new() }
     }
 
     /// The folder in which files of profiles appear and go: reason to ask for what is installed.
@@ -69,12 +74,13 @@ impl AppArmorHost {
         self.files.folder().to_owned()
     }
 
-    /// Loads a profile under a name of its own, as the path of the program that it is for.
+    /// Loads a profile [by hand](Self::by_hand), under a name of its own, as the path of the program that it is for.
     ///
     /// # Errors
     /// Why it is not loaded.
     pub fn install(&mut self, profile: &Profile, name: &Name) -> Result<Change, HostError> {
-        let wanted = Wanted { profile, name, bytes: to_text(profile, name).into_bytes() };
+        let text = to_text(profile, name).replacen(HEADER, HEADER_BY_HAND, 1);
+        let wanted = Wanted { profile, name, bytes: text.into_bytes() };
         self.load_all(vec![Ok(wanted)]).pop().unwrap_or(Ok(Change::Unchanged))
     }
 

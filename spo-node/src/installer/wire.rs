@@ -49,7 +49,7 @@ pub struct Why {
 pub enum Listed {
     /// What is.
     Installed {
-        /// The digest of each file, as [`Digest`] is written; none for one that is not as it should be.
+        /// The digest of each file, as [`spo_lsm::Digest`] is written; none for one that is not as it should be.
         files: BTreeMap<String, Option<String>>,
     },
     /// Why.

@@ -67,6 +67,12 @@ pub(super) enum Command {
     /// Write what a container runtime or a module of the kernel reads, or a manifest of that.
     #[command(visible_alias = "c", after_help = CONVERT_HELP)]
     Convert(Convert),
+    /// Load an AppArmorProfile into this host's kernel, and keep it over reboots.
+    #[command(visible_alias = "i", after_help = INSTALL_HELP)]
+    Install(Loaded),
+    /// Take away what `spoc install` loaded.
+    #[command(visible_alias = "rm")]
+    Remove(Loaded),
     /// Rewrite manifests of any release to v1, and say what changed.
     #[command(after_help = MIGRATE_HELP)]
     Migrate(Migrate),
@@ -90,6 +96,15 @@ pub(super) enum Command {
         folder: PathBuf,
     },
 }
+
+const INSTALL_HELP: &str = "\
+The profile is called after EXECUTABLE, which it confines from its next start on. Without one it is called after its object: \
+by the path of a program of that name in PATH if there is one, else by the name itself, so that containers can name it.
+
+Examples:
+  sudo spoc install app.yaml /usr/bin/app
+  sudo spoc install web.yaml && podman run --security-opt apparmor=web IMAGE
+  sudo spoc remove web.yaml";
 
 const RECORD_HELP: &str = "\
 Everything that the command starts is recorded too, from its first instruction to the end of its last process, whatever its name, \
@@ -238,6 +253,14 @@ pub(super) struct Convert {
     pub(super) name: Option<String>,
     /// The profile, as a manifest or raw; `-` is standard input.
     pub(super) profile: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Loaded {
+    /// The AppArmorProfile [default: profile.yaml in the temporary folder]
+    pub(super) profile: Option<PathBuf>,
+    /// The program that it is for.
+    pub(super) executable: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

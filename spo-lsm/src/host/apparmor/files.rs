@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use super::is_ours;
+use crate::apparmor::is_marked;
 use crate::host::{Change, HostError};
 
 const FOLDER: &str = "etc/apparmor.d";
@@ -22,6 +22,8 @@ const PREFIX: &str = ".security-profiles-operator.";
 #[derive(Debug, Clone)]
 pub(super) struct Files {
     folder: PathBuf,
+    /// The first line of ours.
+    header: &'static str,
 }
 
 /// What stands under a name.
@@ -48,8 +50,8 @@ impl Staged {
 }
 
 impl Files {
-    pub(super) fn new(root: &Path) -> Self {
-        Self { folder: root.join(FOLDER) }
+    pub(super) fn new(root: &Path, header: &'static str) -> Self {
+        Self { folder: root.join(FOLDER), header }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -77,7 +79,7 @@ impl Files {
         }
         let mut bytes = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(at)?;
-        Ok(if is_ours(&bytes) { Found::Ours(bytes) } else { Found::Foreign })
+        Ok(if is_marked(&bytes, self.header) { Found::Ours(bytes) } else { Found::Foreign })
     }
 
     /// All that are ours, by name. A folder that is not there has none.
@@ -171,7 +173,7 @@ mod tests {
     fn files() -> (tempfile::TempDir, Files) {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join(FOLDER)).unwrap();
-        let files = Files::new(root.path());
+        let files = Files::new(root.path(), crate::apparmor::HEADER);
         (root, files)
     }
 
