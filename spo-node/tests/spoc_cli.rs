@@ -15,7 +15,7 @@ fn a_manifest_is_converted_to_what_a_runtime_reads() {
     let place = Place::new();
     place.file("p.yaml", MANIFEST);
     let said = place.run(&["convert", "p.yaml"]).succeeded();
-    assert_eq!(said.stdout, RAW.trim_end());
+    assert_eq!(said.stdout, RAW);
     said.tells("Successfully wrote raw profile to /dev/stdout.");
 }
 
@@ -24,7 +24,7 @@ fn a_converted_file_is_for_its_owner_only() {
     let place = Place::new();
     place.file("p.yaml", MANIFEST);
     place.run(&["c", "-o", "raw.json", "p.yaml"]).succeeded().tells("Successfully wrote raw profile to raw.json.");
-    assert_eq!(place.read("raw.json"), RAW.trim_end());
+    assert_eq!(place.read("raw.json"), RAW);
     assert_eq!(place.path("raw.json").metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -38,7 +38,6 @@ fn what_was_converted_can_be_run() {
 }
 
 #[rstest]
-#[case("kind: SelinuxProfile\nmetadata: {name: x}\nspec: {}\n", "kind is SelinuxProfile")]
 #[case("kind: Deployment\n", "kind is \"Deployment\", which is no profile")]
 #[case("spec: {}\n", "it has no kind")]
 #[case("{", "it is no YAML")]
@@ -49,6 +48,74 @@ fn what_cannot_be_converted_is_named(#[case] manifest: &str, #[case] expected: &
     place.file("p.yaml", manifest);
     let said = place.run(&["convert", "p.yaml"]).failed().tells("profile p.yaml: ").tells(expected);
     assert_eq!(said.stdout, "");
+}
+
+const SELINUX: &str = "kind: SelinuxProfile\nmetadata: {name: x}\nspec: {allow: {var_log_t: {file: [write]}}}\n";
+
+#[test]
+fn a_selinux_profile_becomes_a_module_and_a_module_a_profile() {
+    let place = Place::new();
+    place.file("p.yaml", SELINUX);
+    place.run(&["convert", "-o", "x.cil", "p.yaml"]).succeeded();
+    assert!(place.read("x.cil").contains("(allow process var_log_t ( file ( write )))"), "{}", place.read("x.cil"));
+    place.run(&["convert", "-o", "again.yaml", "x.cil"]).succeeded();
+    assert_eq!(place.run(&["diff", "p.yaml", "again.yaml"]).succeeded().stdout, "");
+}
+
+fn permits(calls: &str) -> String {
+    format!(
+        "kind: SeccompProfile\nmetadata: {{name: web}}\nspec: {{defaultAction: SCMP_ACT_ERRNO, architectures: [SCMP_ARCH_X86_64], syscalls: [{{names: [{calls}], action: SCMP_ACT_ALLOW}}]}}\n"
+    )
+}
+
+#[test]
+fn w_sp_1_a_base_that_permits_all_of_it_is_up_to_date_however_it_is_written() {
+    let place = Place::new();
+    place.file("base.yaml", &permits("read, write, read"));
+    place.file("part.yaml", &permits("write"));
+    place.file("more.yaml", &permits("write, openat"));
+    place.run(&["merge", "--check", "base.yaml", "part.yaml"]).succeeded().tells("Base profile is up-to-date.");
+    let said = place.run(&["merge", "--check", "base.yaml", "more.yaml"]);
+    assert_eq!(said.status, Some(1));
+    said.tells("Base profile needs an update.").tells("openat");
+    place.run(&["m", "-o", "merged.yaml", "base.yaml", "more.yaml"]).succeeded();
+    place.run(&["merge", "--check", "merged.yaml", "base.yaml", "more.yaml"]).succeeded();
+}
+
+#[test]
+fn w_x_6_a_base_without_rules_is_merged() {
+    let place = Place::new();
+    place.file("empty.yaml", "kind: SelinuxProfile\nmetadata: {name: x}\nspec: {}\n");
+    place.file("rules.yaml", SELINUX);
+    place.run(&["merge", "-o", "merged.yaml", "empty.yaml", "rules.yaml"]).succeeded();
+    assert!(place.read("merged.yaml").contains("var_log_t"), "{}", place.read("merged.yaml"));
+}
+
+#[test]
+fn differences_are_told_and_give_status_1() {
+    let place = Place::new();
+    place.file("one.yaml", &permits("read, openat"));
+    place.file("two.yaml", &permits("read"));
+    let said = place.run(&["diff", "one.yaml", "two.yaml"]);
+    assert!(said.status == Some(1) && said.stdout.contains("openat"), "{said:#?}");
+    let said = place.run(&["diff", "--json", "one.yaml", "two.yaml"]);
+    assert_eq!(said.status, Some(1));
+    serde_json::from_str::<serde_json::Value>(&said.stdout).unwrap();
+    assert_eq!(place.run(&["diff", "one.yaml", "missing.yaml"]).status, Some(2));
+    place.run(&["diff", "one.yaml", "one.yaml"]).succeeded();
+}
+
+#[rstest]
+#[case("install")]
+#[case("rm")]
+fn what_cannot_be_installed_by_hand_is_told(#[case] command: &str) {
+    let place = Place::new();
+    place.file("p.yaml", SELINUX);
+    place.run(&[command, "p.yaml"]).failed().tells("SelinuxProfile is not installed by spoc");
+    place.file("a.yaml", "kind: AppArmorProfile\nmetadata: {name: x}\nspec: {abstract: {}}\n");
+    if !std::path::Path::new("/sys/kernel/security/apparmor").exists() {
+        place.run(&[command, "a.yaml"]).failed().tells("insufficient permissions or AppArmor is unavailable");
+    }
 }
 
 #[test]
