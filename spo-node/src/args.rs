@@ -36,6 +36,17 @@ and takes profiles from the daemon: kind, name and spec, nothing else.
 Outside a pod no installer is needed: a daemon that runs as root with
 --source directory:PATH installs profiles itself.";
 
+const STATUS_HELP: &str = "\
+Run it as root: what is loaded for AppArmor and SELinux is for root to see.
+
+Examples:
+  sudo spo-node status
+  sudo spo-node status --json | jq '.modules[].profiles[] | select(.state != \"installed\")'
+
+Nothing is changed. The exit status is 1 if something is not as it should be, or
+cannot be read. What a daemon in a cluster says of this node:
+  kubectl get securityprofilenodestatuses";
+
 const RENDER_HELP: &str = "\
 Examples:
   spo-node render profiles out          out/<name>.json for each profile
@@ -86,6 +97,9 @@ pub enum Command {
     /// Write what would be installed for some manifests, and touch nothing else.
     #[command(after_help = RENDER_HELP)]
     Render(Render),
+    /// Say what is installed on this host, whether the kernel agrees, and what the daemon says of it.
+    #[command(after_help = STATUS_HELP)]
+    Status(Status),
     /// Run the spoc command line: everything after `spoc` is for it.
     #[cfg(feature = "cli")]
     #[command(visible_alias = "s", disable_help_flag = true)]
@@ -212,6 +226,20 @@ pub struct Installer {
     /// This process is in the host's mount namespace already: for running outside a pod.
     #[arg(long)]
     pub on_host: bool,
+}
+
+/// Settings of `spo-node status`.
+#[derive(Debug, Clone, Group)]
+pub struct Status {
+    /// Settings about the host.
+    #[command(flatten)]
+    pub host: Host,
+    /// The folder of statuses of a daemon with a folder of profiles.
+    #[arg(long, value_name = "FOLDER")]
+    pub status_dir: Option<PathBuf>,
+    /// Print an object of JSON: modules with their profiles, and statuses.
+    #[arg(long, short)]
+    pub json: bool,
 }
 
 /// Settings of `spo-node non-root-enabler`.

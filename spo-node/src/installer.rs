@@ -58,7 +58,7 @@ pub fn run(settings: &Settings) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let served = runtime.block_on(async {
         let ending = Ending::on_signals()?;
-        let stations = hosts().into_iter().map(|(host, changes)| Station::new(host, changes)).collect();
+        let stations = watched_hosts().into_iter().map(|(host, changes)| Station::new(host, changes)).collect();
         tracing::info!(socket = %settings.socket.display(), "installing what the daemon hands over");
         server::serve(listener, stations, ending).await
     });
@@ -67,8 +67,13 @@ pub fn run(settings: &Settings) -> Result<()> {
     served
 }
 
-/// The hosts of the modules that need privilege, each with what tells of changes that others make.
-pub fn hosts() -> Vec<(BoxedHost, Changes)> {
+/// The hosts of the modules that need privilege.
+pub fn hosts() -> Vec<BoxedHost> {
+    vec![Box::new(SelinuxHost::new()), Box::new(AppArmorHost::new())]
+}
+
+/// The same, each with what tells of changes that others make.
+pub fn watched_hosts() -> Vec<(BoxedHost, Changes)> {
     let (selinux, apparmor) = (SelinuxHost::new(), AppArmorHost::new());
     let of_selinux = selinux.changes_in().map_or(Changes::Unseen, |folder| notices(&folder));
     let of_apparmor = notices(&apparmor.changes_in());

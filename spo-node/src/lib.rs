@@ -22,6 +22,7 @@ pub mod source;
 #[cfg(feature = "cli")]
 pub mod spoc;
 pub mod status;
+pub mod survey;
 pub mod sync;
 pub mod watch;
 

@@ -20,7 +20,7 @@ use crate::source::Source;
 use crate::source::directory::Directory;
 use crate::source::kubernetes::{self, Kubernetes};
 use crate::status::chain;
-use crate::{enabler, log, paths, render};
+use crate::{enabler, log, paths, render, survey};
 
 /// Does what the command line says.
 ///
@@ -48,6 +48,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             enabler::enable(&enabler).map(|()| ExitCode::SUCCESS)
         }
         Command::Render(settings) => render::render(&settings),
+        Command::Status(settings) => survey::status(&settings),
         #[cfg(feature = "cli")]
         Command::Spoc { args } => Ok(crate::spoc::forward(args)),
         Command::Version { json } => version(json).map(|()| ExitCode::SUCCESS),
@@ -144,7 +145,7 @@ fn lanes(settings: &args::Daemon, folder: PathBuf) -> Vec<Lane> {
         })),
         None if settings.host.root == Path::new("/") => {
             let on: Vec<Module> = on.collect();
-            let hosts = installer::hosts().into_iter().filter(|(host, _)| on.contains(&host.module()));
+            let hosts = installer::watched_hosts().into_iter().filter(|(host, _)| on.contains(&host.module()));
             lanes.extend(hosts.map(|(host, changes)| Lane::new(host, changes)));
         }
         None => lanes.extend(on.map(|module| Lane::without(module, elsewhere(&settings.host.root)))),

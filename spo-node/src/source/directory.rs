@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use spo_api::{AdminState, FieldPath, ProfileKey, Violation};
+use spo_api::{AdminState, FieldPath, ProfileKey, ProfileState, Violation};
 use tokio::time::Instant;
 
 use super::{Change, Desired, ObjectRef, Permitted, Report, Source, Want, due};
@@ -253,6 +253,40 @@ impl Directory {
             object: ObjectRef::default(),
         }
     }
+}
+
+/// What a daemon said of a profile in its folder of statuses.
+#[derive(Debug)]
+pub struct Told {
+    /// The profile.
+    pub key: ProfileKey,
+    /// How far it has come.
+    pub state: ProfileState,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// What stands in a folder of statuses; nothing if there is none.
+///
+/// # Errors
+/// It cannot be listed.
+pub fn told(folder: &Path) -> std::io::Result<Vec<Told>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let told = |entry: std::fs::DirEntry| {
+        let content = manifest::content(&entry.path()).ok()?;
+        let (key, record) = statuses::parse(&content).ok()??;
+        let status = record.status?.status?;
+        let message = status.conditions.iter().flatten().next().map(|ready| ready.message.clone());
+        Some(Told { key, state: status.status?, message: message.unwrap_or_default() })
+    };
+    let mut told: Vec<Told> =
+        entries.flatten().filter(|entry| is_manifest(&entry.file_name())).filter_map(told).collect();
+    told.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(told)
 }
 
 impl Source for Directory {

@@ -11,3 +11,4 @@ mod installer;
 mod installs;
 mod lifecycle;
 mod support;
+mod survey;
