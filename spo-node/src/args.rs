@@ -146,6 +146,10 @@ pub struct Daemon {
     /// The file that says how to reach the API server, for running outside a pod. In a pod, the service account serves.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// A taint of this node that is taken away after the first complete pass, so that no pod meets a node without its profiles. Whoever
+    /// makes nodes puts it there. Needs the role of deploy/startup-taint.yaml.
+    #[arg(long, env = "SPO_STARTUP_TAINT", value_name = "KEY")]
+    pub startup_taint: Option<String>,
     /// The namespace of the operator, in which the configuration object is.
     #[arg(long, env = "OPERATOR_NAMESPACE", value_name = "NAMESPACE", default_value = spo_api::NAMESPACE)]
     pub operator_namespace: String,

@@ -97,6 +97,13 @@ async fn serve(settings: args::Daemon) -> Result<ExitCode> {
         }
         From::Kubernetes => {
             let how = kubernetes::Settings { kubeconfig: settings.kubeconfig.clone(), node_name: node };
+            if let Some(key) = settings.startup_taint.clone() {
+                let (how, ready) = (how.clone(), ready.clone());
+                tokio::spawn(async move {
+                    ready.wait().await;
+                    kubernetes::node::remove_taint(how, key).await;
+                });
+            }
             let source = Kubernetes::connect(&how, &settings.operator_namespace).await?;
             install(source, &settings, &ready, ending).await
         }

@@ -30,6 +30,15 @@ pub fn daemon_through(server: &Server, port: Option<u16>) -> Process {
     start(command, &server.kubeconfig("spod", port), server.dir().join("daemon.log"))
 }
 
+/// The same with a taint that it is to take away.
+pub fn daemon_with_taint(server: &Server, key: &str) -> Process {
+    let root = server.dir().join("root");
+    std::fs::create_dir_all(&root).unwrap();
+    let mut command = program("spo-node");
+    command.args(["daemon", "--node-name", NODE, "--health-port", "0", "--startup-taint", key, "--root"]).arg(root);
+    start(command, &server.kubeconfig("spod", None), server.dir().join("daemon.log"))
+}
+
 /// Starts `spo-operator manager` as the service account that its pods have.
 pub fn manager(server: &Server) -> Process {
     let mut command = program("spo-operator");

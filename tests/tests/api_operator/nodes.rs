@@ -5,9 +5,9 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 use spo_api::{GROUP, labels};
-use spo_tests::wait;
+use spo_tests::{manifest, wait};
 
-use spo_tests::api::process::{both, manager};
+use spo_tests::api::process::{both, daemon_with_taint, manager};
 use spo_tests::api::server::{NAMESPACE, NODE, Server};
 
 /// Makes the status that a daemon on `node` would have made, in the reference operator's form.
@@ -100,4 +100,24 @@ async fn forget_daemon_pods(server: &Server) {
     for node in [NODE, "broken"] {
         _ = pods.delete(&format!("spod-{node}"), &at_once).await;
     }
+}
+
+#[tokio::test]
+async fn a_startup_taint_goes_once_the_node_has_its_profiles_and_others_stay() {
+    let Some(server) = Server::take().await else { return };
+    let taint = "security-profiles-operator.x-k8s.io/startup";
+    manifest::apply(&server.client, &manifest::text("deploy/startup-taint.yaml").unwrap()).await.unwrap();
+    let nodes: Api<Node> = Api::all(server.client.clone());
+    let taints = json!([{"key": taint, "effect": "NoSchedule"}, {"key": "other", "effect": "NoSchedule"}]);
+    nodes.patch(NODE, &PatchParams::default(), &Patch::Merge(json!({"spec": {"taints": taints}}))).await.unwrap();
+    server.profile("first").await;
+    let _daemon = daemon_with_taint(&server, taint);
+    let keys = |node: &Node| -> Vec<String> {
+        let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone());
+        taints.into_iter().flatten().map(|taint| taint.key).collect()
+    };
+    let node = wait::until(&nodes, NODE, "to lose its taint", |node| !keys(node).contains(&taint.to_owned())).await;
+    assert_eq!(keys(&node), ["other"]);
+    assert!(server.file("first").exists(), "the profile came first");
+    nodes.patch(NODE, &PatchParams::default(), &Patch::Merge(json!({"spec": {"taints": null}}))).await.unwrap();
 }
