@@ -134,7 +134,8 @@ fn what_is_no_http_ends_that_connection_only(#[case] bytes: Vec<u8>) {
     let webhook = Webhook::start();
     let mut connection = connect(&webhook);
     let _ = connection.write_all(&bytes).and_then(|()| connection.flush());
-    connection.sock.shutdown(std::net::Shutdown::Write).unwrap();
+    // The server may have ended the connection in the middle of all that.
+    let _ = connection.sock.shutdown(std::net::Shutdown::Write);
     until_closed(&mut connection);
     converts(&webhook);
 }
