@@ -1,7 +1,8 @@
 //! The cluster side of the Security Profiles Operator: controllers and webhooks.
 //!
 //! `args` parses the command line, `run` is the list of what is started, `lease` elects the one process that writes,
-//! `profile` turns what the nodes report into the status of profiles, `storage` rewrites what is stored in an old version.
+//! `profile` turns what the nodes report into the status of profiles, `fleet` keeps the DaemonSet as the configuration wants it, `storage`
+//! rewrites what is stored in an old version.
 //! `server` answers over HTTPS what `routes` knows, `admission` decides about pods and profiles, `certificate` sees to it that API
 //! servers trust the server.
 
@@ -13,6 +14,7 @@ mod admission;
 mod args;
 mod certificate;
 mod definition;
+mod fleet;
 mod health;
 mod lease;
 mod listen;

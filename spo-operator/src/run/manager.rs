@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::https;
 use crate::args::Manager;
+use crate::fleet;
 use crate::health::{Gate, Ready};
 use crate::lease::Election;
 use crate::profile::Controller;
@@ -72,6 +73,7 @@ async fn lead(
             () = election.hold() => {}
             () = controller.run(|| api_server.open()) => {}
             () = storage::keep(client.clone()) => {}
+            () = fleet::keep(client.clone(), namespace) => {}
         }
         leading.send_replace(false);
     }

@@ -9,4 +9,5 @@ mod leadership;
 mod nodes;
 mod permits;
 mod rights;
+mod switches;
 mod uses;

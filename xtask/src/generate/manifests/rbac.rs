@@ -32,7 +32,12 @@ pub(super) fn manager() -> Vec<Value> {
         named("", &["namespaces"], &[NAMESPACE], &["list", "watch"]),
     ];
     let cluster = [cluster, consumers()].concat();
-    let configuration = vec![rule(GROUP, &["securityprofilesoperatordaemons"], &["list", "watch"])];
+    let configuration = vec![
+        rule(GROUP, &["securityprofilesoperatordaemons"], &["list", "watch"]),
+        rule(GROUP, &["securityprofilesoperatordaemons/status"], &["patch"]),
+        // what the configuration switches on there
+        named("apps", &["daemonsets"], &[DAEMON], &["list", "patch", "watch"]),
+    ];
     // The operator's own: once they are deleted, nothing is held any more.
     let own = vec![named("apps", &["deployments"], &[MANAGER], &["list", "watch"])];
     let namespaced = [configuration, own, lease("security-profiles-operator-lock"), certificates()].concat();

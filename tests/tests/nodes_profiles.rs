@@ -1,0 +1,200 @@
+//! Profiles for SELinux and AppArmor, switched on by the configuration, and pods that they confine on the nodes which have those modules.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use spo_api::apparmor::v1::AppArmorProfile;
+use spo_api::daemon::v1::{DaemonState, SecurityProfilesOperatorDaemon};
+use spo_api::node_status::v1::SecurityProfileNodeStatus;
+use spo_api::raw_selinux::v1::RawSelinuxProfile;
+use spo_api::selinux::v1::SelinuxProfile;
+use spo_api::{GROUP, ProfileKey, ProfileKind, ProfileState, labels};
+use spo_tests::cluster::Cluster;
+use spo_tests::{ns, operator, pod, profile, wait};
+use tokio::sync::OnceCell;
+
+/// The cluster with both modules switched on. Without guests the test is skipped.
+async fn cluster() -> Option<Cluster> {
+    static CONFIGURED: OnceCell<()> = OnceCell::const_new();
+    Cluster::with_guests().await?;
+    let cluster = operator::cluster().await?;
+    CONFIGURED.get_or_init(|| configure(&cluster)).await;
+    Some(cluster)
+}
+
+async fn configure(cluster: &Cluster) {
+    let configurations: Api<SecurityProfilesOperatorDaemon> =
+        Api::namespaced(cluster.client.clone(), operator::NAMESPACE);
+    let spec = json!({
+        "enableAppArmor": true,
+        "selinux": {"enable": true, "options": {"allowedSystemProfiles": ["container", "net_container"]}},
+    });
+    let configuration = json!({"apiVersion": format!("{GROUP}/v1"), "kind": "SecurityProfilesOperatorDaemon",
+        "metadata": {"name": "spod"}, "spec": spec});
+    let ours = PatchParams::apply("spo-tests").force();
+    configurations.patch("spod", &ours, &Patch::Apply(configuration)).await.expect("it can be configured");
+    wait::until(&configurations, "spod", "to be in effect", |configuration| {
+        let Some(status) = &configuration.status else { return false };
+        let ready = status.conditions.iter().flatten().find(|condition| condition.r#type == "Ready");
+        status.state == Some(DaemonState::Running)
+            && ready.is_some_and(|ready| ready.observed_generation == configuration.metadata.generation)
+    })
+    .await;
+    operator::daemon_ready(cluster).await;
+}
+
+/// Makes an object; one that an earlier run left is removed first.
+async fn make<K>(cluster: &Cluster, name: &str, spec: Value) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + Send
+        + serde::Serialize
+        + serde::de::DeserializeOwned
+        + 'static,
+{
+    let api: Api<K> = Api::all(cluster.client.clone());
+    if api.delete(name, &DeleteParams::default()).await.is_ok() {
+        wait::until_gone(&api, name).await;
+    }
+    let object =
+        json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "spec": spec});
+    let object = serde_json::from_value(object).expect("an object of the kind");
+    api.create(&PostParams::default(), &object).await.expect("it can be made");
+    api
+}
+
+/// What a node says of a profile, once it says `state`.
+async fn says(cluster: &Cluster, kind: ProfileKind, name: &str, node: &str, state: ProfileState) -> String {
+    let key = ProfileKey { kind, name: name.parse().expect("a profile's name") };
+    let status: SecurityProfileNodeStatus =
+        wait::until(&profile::statuses(cluster), &labels::node_status_name(&key, node), state.as_str(), |status| {
+            status.status.as_ref().is_some_and(|status| status.status == Some(state))
+        })
+        .await;
+    let conditions = status.status.and_then(|status| status.conditions).unwrap_or_default();
+    conditions.into_iter().map(|condition| condition.message).collect()
+}
+
+/// Every rule of the reference's example `errorlogger`; without the last, nothing can be written.
+fn errorlogger(complete: bool) -> Value {
+    let mut file = vec!["getattr", "read", "lock", "ioctl"];
+    if complete {
+        file.extend(["write", "append", "map", "open", "create"]);
+    }
+    json!({"inherit": [{"name": "container"}], "allow": {"var_log_t": {
+        "dir": ["open", "read", "getattr", "lock", "search", "ioctl", "add_name", "remove_name", "write"],
+        "file": file,
+    }}})
+}
+
+fn with(mut spec: Value, key: &str, value: &str) -> Value {
+    spec[key] = value.into();
+    spec
+}
+
+/// A pod of this SELinux type that writes to the node's log folder; its exit status is that of the write.
+fn writer(cluster: &Cluster, name: &str, usage: &str) -> Value {
+    let mut pod =
+        pod::of(cluster, name, &format!("exec 2>&1; cat /proc/self/attr/current; echo; echo hello >>/host/{name}.log"));
+    pod::on_node(&mut pod, "selinux");
+    pod["spec"]["securityContext"] = json!({"seLinuxOptions": {"type": usage}});
+    pod["spec"]["volumes"] = json!([{"name": "host", "hostPath": {"path": "/var/log"}}]);
+    pod::container(&mut pod)["volumeMounts"] = json!([{"name": "host", "mountPath": "/host"}]);
+    pod
+}
+
+const RAW: &str = "(blockinherit container)
+(allow process var_log_t ( dir ( open read getattr lock search ioctl add_name remove_name write )))
+(allow process var_log_t ( file ( getattr read write append ioctl lock map open create  )))
+(allow process var_log_t ( sock_file ( getattr read write append open  )))
+";
+
+#[tokio::test]
+async fn x1_x2_x3_x5_x6_x7_pods_of_the_node_with_selinux_are_confined_by_profiles_and_other_nodes_say_why_not() {
+    let Some(cluster) = cluster().await else { return };
+    let namespace = ns::create(&cluster.client).await;
+    let x1 = make::<SelinuxProfile>(&cluster, "nodes-x1", errorlogger(true)).await;
+    let x2 = make::<RawSelinuxProfile>(&cluster, "nodes-x2", json!({"policy": RAW})).await;
+    let net = json!({"inherit": [{"name": "container"}, {"name": "net_container"}]});
+    make::<SelinuxProfile>(&cluster, "nodes-x3", net).await;
+    make::<SelinuxProfile>(&cluster, "nodes-x5", errorlogger(false)).await;
+    make::<SelinuxProfile>(&cluster, "nodes-x6", with(errorlogger(false), "mode", "Permissive")).await;
+    make::<SelinuxProfile>(&cluster, "nodes-x7", with(errorlogger(true), "state", "Disabled")).await;
+
+    for name in ["nodes-x1", "nodes-x3", "nodes-x5", "nodes-x6"] {
+        says(&cluster, ProfileKind::Selinux, name, "selinux", ProfileState::Installed).await;
+    }
+    says(&cluster, ProfileKind::RawSelinux, "nodes-x2", "selinux", ProfileState::Installed).await;
+    let why = says(&cluster, ProfileKind::Selinux, "nodes-x1", "apparmor", ProfileState::Error).await;
+    assert!(why.contains("SELinux"), "{why}");
+    let listed = pod::on_host(&cluster, &namespace, "list", "selinux", "semodule -lfull").await.log;
+    for name in ["nodes-x1", "nodes-x2", "nodes-x3", "nodes-x5", "nodes-x6"] {
+        assert!(listed.contains(&format!(" {name} ")), "{name}: {listed}");
+    }
+    assert!(!listed.contains("nodes-x7"), "{listed}");
+
+    let run = |name: &'static str| {
+        let pod = writer(&cluster, name, &format!("{name}.process"));
+        pod::to_end(&cluster, &namespace, pod)
+    };
+    let (x1_ended, x2_ended, x5_ended, x6_ended, ()) = tokio::join!(
+        run("nodes-x1"),
+        run("nodes-x2"),
+        run("nodes-x5"),
+        run("nodes-x6"),
+        cannot_start(&cluster, &namespace, "nodes-x7"),
+    );
+    for (name, ended) in [("nodes-x1", &x1_ended), ("nodes-x2", &x2_ended), ("nodes-x6", &x6_ended)] {
+        assert_eq!(ended.phase, "Succeeded", "{name}: {}", ended.log);
+        assert!(ended.log.contains(&format!(":{name}.process:")), "{name}: {}", ended.log);
+    }
+    assert_eq!(x5_ended.phase, "Failed", "{}", x5_ended.log);
+    assert!(x5_ended.log.contains("ermission denied"), "{}", x5_ended.log);
+
+    ns::delete(&cluster.client, &namespace).await;
+    let namespace = ns::create(&cluster.client).await;
+    x1.delete("nodes-x1", &DeleteParams::default()).await.expect("it can be removed");
+    x2.delete("nodes-x2", &DeleteParams::default()).await.expect("it can be removed");
+    let gone = "for try in $(seq 30); do semodule -l | grep -qE 'nodes-x[12]' || exit 0; sleep 1; done; exit 1";
+    assert_eq!(pod::on_host(&cluster, &namespace, "gone", "selinux", gone).await.phase, "Succeeded");
+    ns::delete(&cluster.client, &namespace).await;
+    for name in ["nodes-x3", "nodes-x5", "nodes-x6", "nodes-x7"] {
+        x1.delete(name, &DeleteParams::default()).await.expect("it can be removed");
+    }
+}
+
+/// A pod whose profile is not installed is made, and its container is not.
+async fn cannot_start(cluster: &Cluster, namespace: &str, name: &str) {
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+    let pod = serde_json::from_value(writer(cluster, name, &format!("{name}.process"))).expect("a pod");
+    pods.create(&PostParams::default(), &pod).await.expect("a pod can be made");
+    wait::until(&pods, name, "to be refused by the runtime", |pod| {
+        let containers =
+            pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+        let waiting =
+            containers.iter().filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
+        waiting.into_iter().any(|reason| reason == "CreateContainerError" || reason == "RunContainerError")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r11_a_pod_of_the_node_with_apparmor_runs_under_a_profile_in_complain_mode_and_other_nodes_say_why_not() {
+    let Some(cluster) = cluster().await else { return };
+    let namespace = ns::create(&cluster.client).await;
+    let profiles = make::<AppArmorProfile>(&cluster, "nodes-r11", json!({"mode": "Complain", "abstract": {}})).await;
+    says(&cluster, ProfileKind::AppArmor, "nodes-r11", "apparmor", ProfileState::Installed).await;
+    let why = says(&cluster, ProfileKind::AppArmor, "nodes-r11", "selinux", ProfileState::Error).await;
+    assert!(why.contains("AppArmor"), "{why}");
+    let mut pod = pod::of(&cluster, "r11", "exec 2>&1; cat /proc/self/attr/current; echo x >/tmp/x && echo written");
+    pod::on_node(&mut pod, "apparmor");
+    pod::container(&mut pod)["securityContext"] =
+        json!({"appArmorProfile": {"type": "Localhost", "localhostProfile": "nodes-r11"}});
+    let ended = pod::to_end(&cluster, &namespace, pod).await;
+    assert_eq!(ended.log, "nodes-r11 (complain)\nwritten\n");
+    ns::delete(&cluster.client, &namespace).await;
+    profiles.delete("nodes-r11", &DeleteParams::default()).await.expect("it can be removed");
+}
