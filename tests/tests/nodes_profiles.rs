@@ -187,17 +187,20 @@ async fn selinux(cluster: &Cluster) {
     }
 }
 
-/// A pod whose profile is not installed is made, and its container is not.
+/// A pod whose profile is not installed is made, and its container never runs: containerd says so when it is started, others when it
+/// is made.
 async fn cannot_start(cluster: &Cluster, namespace: &str, name: &str) {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
     let pod = serde_json::from_value(writer(cluster, name, &format!("{name}.process"))).expect("a pod");
     pods.create(&PostParams::default(), &pod).await.expect("a pod can be made");
     wait::until(&pods, name, "to be refused by the runtime", |pod| {
-        let containers =
-            pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-        let waiting =
-            containers.iter().filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
-        waiting.into_iter().any(|reason| reason == "CreateContainerError" || reason == "RunContainerError")
+        let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_deref());
+        let states = containers.unwrap_or_default().iter().filter_map(|container| container.state.as_ref());
+        let reasons = states.flat_map(|state| {
+            let waiting = state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref());
+            [waiting, state.terminated.as_ref().and_then(|ended| ended.reason.as_deref())]
+        });
+        reasons.flatten().any(|reason| matches!(reason, "CreateContainerError" | "RunContainerError" | "StartError"))
     })
     .await;
 }
