@@ -1,5 +1,6 @@
 //! What the roles withhold. That they give enough, every other test shows.
 
+use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
@@ -38,6 +39,19 @@ async fn the_daemon_may_not_change_profiles() {
     refused(profiles.patch("rights", &PatchParams::default(), &label).await, "labelling a profile");
     refused(profiles.delete("rights", &DeleteParams::default()).await, "deleting a profile");
     secrets_and_pods_are_refused(&client).await;
+}
+
+#[tokio::test]
+async fn the_manager_may_change_one_daemon_set_and_no_other_and_delete_none() {
+    let Some(server) = Server::take().await else { return };
+    let client = server.client_of(NAMESPACE).await;
+    let label = Patch::Merge(json!({"metadata": {"labels": {"a": "b"}}}));
+    for (namespace, name) in [(NAMESPACE, "another"), ("default", "spod")] {
+        let sets: Api<DaemonSet> = Api::namespaced(client.clone(), namespace);
+        refused(sets.patch(name, &PatchParams::default(), &label).await, "changing another DaemonSet");
+    }
+    let sets: Api<DaemonSet> = Api::namespaced(client.clone(), NAMESPACE);
+    refused(sets.delete("spod", &DeleteParams::default()).await, "deleting the DaemonSet");
 }
 
 #[tokio::test]
