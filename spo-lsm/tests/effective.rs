@@ -64,7 +64,8 @@ fn w_op_10_a_merged_profile_permits_what_one_of_the_two_permits_and_no_more() {
                 narrow += 1;
                 return 0;
             }
-            Err(MergeError::TooComplex { .. }) => {
+            // What is too much to be compared, or to be a profile, is said, and nothing is guessed.
+            Err(MergeError::TooComplex { .. } | MergeError::TooLarge { .. }) => {
                 complex += 1;
                 return 0;
             }
@@ -102,7 +103,8 @@ fn what_was_merged_in_is_there_already_when_it_is_merged_again() {
 fn an_intersection_permits_only_what_both_permit_and_all_of_it_where_it_says_so() {
     let (mut exact, mut tightened, mut narrow) = (0, 0, 0);
     on_pairs("intersect", |one, other, calls| {
-        let both = intersect(one, other).unwrap();
+        // The only other answer is that they are too much to be compared.
+        let Ok(both) = intersect(one, other) else { return 0 };
         for call in calls.iter().filter(|call| covered(one, call)) {
             let (result, least) = (effect(&both.profile, call), effect(one, call).min_of(effect(other, call)));
             let context = || format!("{call:x?} in {one:#?}\nand {other:#?}\nis {:#?}", both.profile);
@@ -112,8 +114,11 @@ fn an_intersection_permits_only_what_both_permit_and_all_of_it_where_it_says_so(
                 assert_eq!(severity(result), severity(least), "{}", context());
             }
         }
-        assert_eq!(excess(&both.profile, one), Ok(None));
-        assert_eq!(excess(&both.profile, other), Ok(None));
+        for input in [one, other] {
+            // Some calls have more conditions than can be compared, which is said; the calls above hold for them, too.
+            let excess = excess(&both.profile, input);
+            assert!(!matches!(excess, Ok(Some(_))), "{excess:?}");
+        }
         if both.tightened.is_empty() {
             exact += 1;
         } else if is_narrow(one) {
@@ -202,7 +207,8 @@ fn entries_of_a_base_profile_are_merged_without_a_change_of_the_filter() {
         let whole = union(base, derived);
         let Some(plain) = concatenated(base, derived) else { return 0 };
         let changes = diff(&whole, &plain);
-        assert!(changes.is_empty(), "{changes}in {base:#?}\nand {derived:#?}");
+        // Calls with more conditions than can be compared are named as such; the calls below hold for them, too.
+        assert!(changes.changes.is_empty() && changes.settings.is_empty(), "{changes}in {base:#?}\nand {derived:#?}");
         for call in calls {
             assert!(effect(&whole, call).same_as(effect(&plain, call)), "{call:x?} in {base:#?}\nand {derived:#?}");
         }
