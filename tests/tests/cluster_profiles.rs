@@ -2,9 +2,10 @@
 //!
 //! The tests run beside each other, so each has profiles of its own, and none touches the daemon.
 
-use kube::ResourceExt as _;
-use kube::api::{ListParams, PostParams};
-use serde_json::json;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::seccomp::v1::{SeccompProfile, SeccompProfileSpec};
 use spo_api::{ProfileKind, ProfileState, finalizers, labels};
@@ -170,6 +171,58 @@ fn ghost_status(profile: &SeccompProfile) -> SecurityProfileNodeStatus {
         "spec": {"nodeName": "ghost"},
     }))
     .expect("a node status")
+}
+
+#[tokio::test]
+async fn s8_a_profile_stays_until_the_pod_that_names_it_anywhere_is_gone() {
+    let Some(cluster) = operator::cluster().await else { return };
+    let namespace = ns::create(&cluster.client).await;
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &namespace);
+    for form in ["pod", "container", "init", "annotation"] {
+        let name = format!("s8-{form}");
+        let made = profile::create(&cluster, &profile::of(&name, NO_MKDIR)).await;
+        profile::installed(&cluster, &made).await;
+        let pod = serde_json::from_value(using(&cluster, form, &format!("operator/{name}.json"))).unwrap();
+        pods.create(&PostParams::default(), &pod).await.unwrap();
+        let phase = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.clone());
+        wait::until(&pods, form, "to run", |pod| phase(pod).as_deref() == Some("Running")).await;
+        let held = |profile: &SeccompProfile| profile.finalizers() == [finalizers::IN_USE];
+        let held = wait::until(&profile::all(&cluster), &name, "to be held", held).await;
+        let users = held.status.and_then(|status| status.active_workloads);
+        assert!(users.is_none_or(|users| users == [format!("{namespace}/{form}")]), "{form}");
+
+        profile::all(&cluster).delete(&name, &DeleteParams::default()).await.unwrap();
+        wait::until(&profile::statuses(&cluster), &profile::node_status_name(&name), "to be Terminating", |status| {
+            status.status.as_ref().and_then(|status| status.status) == Some(ProfileState::Terminating)
+        })
+        .await;
+        assert!(profile::content(&cluster, &name).is_some(), "{form}");
+        pods.delete(form, &DeleteParams::default()).await.unwrap();
+        wait::until_gone(&profile::all(&cluster), &name).await;
+        wait::until_seen("its file to go", || absent(&cluster, &name)).await;
+    }
+    ns::delete(&cluster.client, &namespace).await;
+}
+
+/// A pod that stays, and names the profile in this place.
+fn using(cluster: &Cluster, form: &str, path: &str) -> Value {
+    let mut pod = pod::of(cluster, form, "sleep 600");
+    match form {
+        "pod" => pod["spec"]["securityContext"] = pod::seccomp(path),
+        "container" => pod::container(&mut pod)["securityContext"] = pod::seccomp(path),
+        "init" => {
+            let mut init = pod::container(&mut pod).clone();
+            init["name"] = "init".into();
+            init["command"] = json!(["/bin/true"]);
+            init["securityContext"] = pod::seccomp(path);
+            pod["spec"]["initContainers"] = json!([init]);
+        }
+        _ => {
+            pod["metadata"]["annotations"] =
+                json!({"seccomp.security.alpha.kubernetes.io/pod": format!("localhost/{path}")});
+        }
+    }
+    pod
 }
 
 #[tokio::test]
