@@ -52,8 +52,10 @@ pub struct Happened {
 pub enum Stage {
     /// It was made. Whoever made it closes it when it is complete; a link never is closed.
     Made,
-    /// It was closed, renamed or removed.
+    /// It was closed, or renamed to its name.
     Complete,
+    /// It was removed, or renamed to another name. A file that is there all the same is a new one, of which more is to be seen.
+    Gone,
 }
 
 impl FolderWatch {
@@ -134,11 +136,12 @@ impl Seen {
         happened.moved_here += usize::from(has(EventMask::MOVED_TO));
         happened.deleted += usize::from(has(EventMask::DELETE));
         happened.created |= has(EventMask::CREATE);
-        let finished = [EventMask::CLOSE_WRITE, EventMask::MOVED_TO, EventMask::MOVED_FROM, EventMask::DELETE];
         if has(EventMask::CREATE) {
             happened.stage = Some(Stage::Made);
-        } else if finished.into_iter().any(has) {
+        } else if has(EventMask::CLOSE_WRITE) || has(EventMask::MOVED_TO) {
             happened.stage = Some(Stage::Complete);
+        } else if has(EventMask::MOVED_FROM) || has(EventMask::DELETE) {
+            happened.stage = Some(Stage::Gone);
         }
         happened.changed |= has(EventMask::CLOSE_WRITE) || has(EventMask::ATTRIB) || has(EventMask::MOVED_FROM);
     }
@@ -181,7 +184,8 @@ mod tests {
         let b = seen.names[&OsString::from("b")];
         assert_eq!((b.moved_here, b.deleted, b.changed), (2, 1, false));
         assert!(seen.names[&OsString::from("a")].changed);
-        assert_eq!((b.stage, seen.names[&OsString::from("link")].stage), (Some(Stage::Complete), Some(Stage::Made)));
+        assert_eq!((b.stage, seen.names[&OsString::from("link")].stage), (Some(Stage::Gone), Some(Stage::Made)));
+        assert_eq!(seen.names[&OsString::from("c")].stage, Some(Stage::Gone));
         assert!(!seen.overflow && !seen.gone);
     }
 

@@ -80,6 +80,8 @@ struct Fleet {
     configurations: Api<Object>,
     daemon_set: Single,
     configuration: Single,
+    /// Why the last attempt to change the DaemonSet failed.
+    refused: Option<String>,
 }
 
 /// Keeps the DaemonSet in `namespace` as the configuration wants it; for ever.
@@ -89,6 +91,7 @@ pub(crate) async fn keep(client: Client, namespace: &str) {
         configurations: Api::namespaced_with(client, namespace, &CONFIGURATION),
         daemon_set: Single::default(),
         configuration: Single::default(),
+        refused: None,
     };
     let mut events = fleet.watch();
     let mut retry: Option<Duration> = None;
@@ -142,26 +145,42 @@ impl Fleet {
     }
 
     fn plan(&self) -> Plan {
-        let observed =
-            Observed { daemon_set: self.daemon_set.object.as_ref(), configuration: self.configuration.object.as_ref() };
+        let observed = Observed {
+            daemon_set: self.daemon_set.object.as_ref(),
+            configuration: self.configuration.object.as_ref(),
+            refused: self.refused.as_deref(),
+        };
         plan::plan(&observed, Time(jiff::Timestamp::now()))
     }
 
     /// Writes what differs: first the DaemonSet, then what the configuration says of it.
     async fn round(&mut self) -> Result<(), FleetError> {
-        let ours = PatchParams::apply(FIELD_MANAGER).force();
-        if let Some(template) = self.plan().template {
-            let patch = Patch::Apply(&template);
-            let written = self.daemon_sets.patch(SPOD, &ours, &patch);
-            self.daemon_set.object = Some(tokio::time::timeout(TIMEOUT, written).await??);
-            tracing::info!("brought the DaemonSet into line with the configuration");
-        }
-        let plan = self.plan();
-        if let Some(status) = plan.status {
-            let patch = Patch::Apply(&status);
+        let outcome = self.change_daemon_set().await;
+        self.refused = outcome.as_ref().err().map(said);
+        if let Some(status) = self.plan().status {
+            let (ours, patch) = (ours(), Patch::Apply(&status));
             let written = self.configurations.patch_status(SPOD, &ours, &patch);
             self.configuration.object = Some(tokio::time::timeout(TIMEOUT, written).await??);
         }
-        if plan.template.is_some() { Err(FleetError::Contended) } else { Ok(()) }
+        outcome
     }
+
+    async fn change_daemon_set(&mut self) -> Result<(), FleetError> {
+        let Some(template) = self.plan().template else { return Ok(()) };
+        let (ours, patch) = (ours(), Patch::Apply(&template));
+        let written = self.daemon_sets.patch(SPOD, &ours, &patch);
+        self.daemon_set.object = Some(tokio::time::timeout(TIMEOUT, written).await??);
+        tracing::info!("brought the DaemonSet into line with the configuration");
+        if self.plan().template.is_some() { Err(FleetError::Contended) } else { Ok(()) }
+    }
+}
+
+fn ours() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER).force()
+}
+
+/// An error with what it comes from.
+fn said(error: &FleetError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -53,8 +53,17 @@ async fn install(cluster: &Cluster) -> Result<()> {
     manifest::apply_objects(&cluster.client, &objects).await?;
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), NAMESPACE);
     wait::until(&deployments, NAMESPACE, "to be rolled out", is_rolled_out).await;
+    // The API server answers with 429 while it makes the storage of a kind anew, which it does when the kind's definition changes.
+    for crd in manifest::definitions()? {
+        wait::until(&crds, &crd.name_any(), "to trust the server of conversions", trusts_its_webhook).await;
+    }
     daemon_ready(cluster).await;
     Ok(())
+}
+
+fn trusts_its_webhook(definition: &CustomResourceDefinition) -> bool {
+    let conversion = definition.spec.conversion.as_ref().and_then(|conversion| conversion.webhook.as_ref());
+    conversion.is_none_or(|webhook| webhook.client_config.as_ref().is_some_and(|config| config.ca_bundle.is_some()))
 }
 
 /// What has to run on any one node runs on that whose processor is not emulated.

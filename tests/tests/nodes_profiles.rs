@@ -1,5 +1,8 @@
 //! Profiles for SELinux and AppArmor, switched on by the configuration, and pods that they confine on the nodes which have those modules.
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -58,12 +61,19 @@ async fn x8_both_modules_are_switched_on_and_confine_pods_and_are_switched_off_a
     let Some(_guests) = Cluster::with_guests().await else { return };
     let Some(cluster) = operator::cluster().await else { return };
     guests_only(&cluster, true).await;
-    let arguments = switch(&cluster, true).await;
-    assert_eq!(arguments, ["--with-selinux=true", "--with-raw-selinux=true", "--with-apparmor=true"]);
-    tokio::join!(selinux(&cluster), apparmor(&cluster));
-    assert_eq!(switch(&cluster, false).await, [""; 0]);
+    // On the heap: unoptimized, what it holds is more than the stack of a test has room for.
+    let outcome = AssertUnwindSafe(Box::pin(switched_on_and_off(&cluster))).catch_unwind().await;
+    // Also after a failure, or the next test finds no daemon on the first node.
     guests_only(&cluster, false).await;
+    outcome.unwrap_or_else(|failed| std::panic::resume_unwind(failed));
     operator::daemon_ready(&cluster).await;
+}
+
+async fn switched_on_and_off(cluster: &Cluster) {
+    let arguments = switch(cluster, true).await;
+    assert_eq!(arguments, ["--with-selinux=true", "--with-raw-selinux=true", "--with-apparmor=true"]);
+    tokio::join!(selinux(cluster), apparmor(cluster));
+    assert_eq!(switch(cluster, false).await, [""; 0]);
 }
 
 /// Makes an object; one that an earlier run left is removed first.

@@ -118,8 +118,11 @@ fn run_jobs(layer: Layer, jobs: &[Job], programs: &[PathBuf], args: &[String]) -
     }
     let surroundings = Surroundings::of(layer)?;
     for job in jobs {
-        let ran = job.run(args, &surroundings, layer.patience());
-        report.merge(ran.unwrap_or_else(|error| failed(&job.name, &error)));
+        let ran = job.run(args, &surroundings, layer.patience()).unwrap_or_else(|error| failed(&job.name, &error));
+        if !ran.failed.is_empty() {
+            surroundings.explain();
+        }
+        report.merge(ran);
     }
     Ok(report)
 }

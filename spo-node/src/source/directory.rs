@@ -327,7 +327,12 @@ impl Source for Directory {
     }
 }
 
-/// Whether a file was made and not closed yet. A link, of either sort, is complete when it is made.
+/// Whether a file was made and not closed yet. A link, of either sort, is complete when it is made. A file under a name that was last
+/// seen to be free was made as well; only word of it has not come yet.
 fn is_being_written(file: &Metadata, happened: Happened) -> bool {
-    happened.stage == Some(Stage::Made) && file.is_file() && file.nlink() == 1
+    match happened.stage {
+        Some(Stage::Made) => file.is_file() && file.nlink() == 1,
+        Some(Stage::Gone) => true,
+        Some(Stage::Complete) | None => false,
+    }
 }

@@ -14,6 +14,8 @@ use super::{CONFIGURATION, DAEMON_SET, Object, SPOD};
 pub(super) struct Observed<'a> {
     pub(super) daemon_set: Option<&'a Object>,
     pub(super) configuration: Option<&'a Object>,
+    /// Why the last attempt to change the DaemonSet failed.
+    pub(super) refused: Option<&'a str>,
 }
 
 /// What is to be applied: to the DaemonSet, and to the configuration's status.
@@ -27,7 +29,7 @@ pub(super) struct Plan {
 pub(super) fn plan(observed: &Observed<'_>, now: Time) -> Plan {
     let template = observed.daemon_set.and_then(|set| template_of(set, observed.configuration));
     let status = observed.configuration.and_then(|configuration| {
-        let stage = Stage::of(observed.daemon_set, template.is_some());
+        let stage = Stage::of(observed, template.is_some());
         status_of(configuration, stage, now)
     });
     Plan { template, status }
@@ -54,35 +56,44 @@ fn template_of(daemon_set: &Object, configuration: Option<&Object>) -> Option<Va
 
 /// How far the DaemonSet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum Stage<'a> {
     Missing,
+    Refused(&'a str),
     Changing,
     RollingOut,
     Done,
 }
 
-impl Stage {
-    fn of(daemon_set: Option<&Object>, differs: bool) -> Self {
-        match daemon_set {
-            None => Self::Missing,
-            Some(_) if differs => Self::Changing,
-            Some(set) if is_rolled_out(set) => Self::Done,
-            Some(_) => Self::RollingOut,
+impl<'a> Stage<'a> {
+    fn of(observed: &Observed<'a>, differs: bool) -> Self {
+        match (observed.daemon_set, observed.refused) {
+            (None, _) => Self::Missing,
+            (Some(_), Some(why)) if differs => Self::Refused(why),
+            (Some(_), None) if differs => Self::Changing,
+            (Some(set), _) if is_rolled_out(set) => Self::Done,
+            (Some(_), _) => Self::RollingOut,
         }
     }
 
-    fn says(self) -> (DaemonState, Reason, &'static str) {
+    fn says(self) -> (DaemonState, Reason, String) {
         match self {
             Self::Missing => (
                 DaemonState::Pending,
                 Reason::Pending,
-                "there is no DaemonSet spod in this namespace; apply the operator's manifests",
+                "there is no DaemonSet spod in this namespace; apply the operator's manifests".to_owned(),
             ),
-            Self::Changing => (DaemonState::Updating, Reason::Updating, "DaemonSet spod is being changed"),
-            Self::RollingOut => {
-                (DaemonState::Updating, Reason::Updating, "pods of DaemonSet spod are not all replaced and ready yet")
-            }
-            Self::Done => (DaemonState::Running, Reason::Available, ""),
+            Self::Refused(why) => (
+                DaemonState::Updating,
+                Reason::Updating,
+                format!("DaemonSet spod cannot be changed, which is tried again: {why}"),
+            ),
+            Self::Changing => (DaemonState::Updating, Reason::Updating, "DaemonSet spod is being changed".to_owned()),
+            Self::RollingOut => (
+                DaemonState::Updating,
+                Reason::Updating,
+                "pods of DaemonSet spod are not all replaced and ready yet".to_owned(),
+            ),
+            Self::Done => (DaemonState::Running, Reason::Available, String::new()),
         }
     }
 }
@@ -97,7 +108,7 @@ fn is_rolled_out(set: &Object) -> bool {
 }
 
 /// The status, if it is to change.
-fn status_of(configuration: &Object, stage: Stage, now: Time) -> Option<Value> {
+fn status_of(configuration: &Object, stage: Stage<'_>, now: Time) -> Option<Value> {
     let (state, reason, message) = stage.says();
     let before = serde_json::from_value(configuration.status["conditions"].clone());
     let mut conditions: Vec<Condition> = before.unwrap_or_default();
@@ -154,9 +165,10 @@ mod tests {
     fn without_a_configuration_and_with_one_that_says_nothing_the_daemon_set_stays_as_it_was_installed() {
         let set = daemon_set(2, running());
         let nothing = Plan { template: None, status: None };
-        assert_eq!(plan(&Observed { daemon_set: Some(&set), configuration: None }, now()), nothing);
+        assert_eq!(plan(&Observed { daemon_set: Some(&set), configuration: None, refused: None }, now()), nothing);
         let configuration = configuration(json!({}));
-        let plan = plan(&Observed { daemon_set: Some(&set), configuration: Some(&configuration) }, now());
+        let plan =
+            plan(&Observed { daemon_set: Some(&set), configuration: Some(&configuration), refused: None }, now());
         assert_eq!((&plan.template, state(&plan)), (&None, "Running"));
     }
 
@@ -164,7 +176,8 @@ mod tests {
     fn x8_a_switch_changes_the_daemon_set_and_the_configuration_is_not_ready_meanwhile() {
         let set = daemon_set(2, running());
         let configuration = configuration(json!({"selinux": {"enable": true}}));
-        let plan = plan(&Observed { daemon_set: Some(&set), configuration: Some(&configuration) }, now());
+        let plan =
+            plan(&Observed { daemon_set: Some(&set), configuration: Some(&configuration), refused: None }, now());
         let template = plan.template.as_ref().unwrap();
         assert_eq!(template["metadata"]["uid"], "u");
         assert_eq!(template["spec"]["template"]["spec"]["containers"][0]["args"][0], "--with-selinux=true");
@@ -181,7 +194,8 @@ mod tests {
     fn x8_the_configuration_is_ready_only_when_every_node_runs_it(#[case] status: Value) {
         let set = daemon_set(2, status);
         let configuration = configuration(json!({}));
-        let plan = plan(&Observed { daemon_set: Some(&set), configuration: Some(&configuration) }, now());
+        let plan =
+            plan(&Observed { daemon_set: Some(&set), configuration: Some(&configuration), refused: None }, now());
         assert_eq!(state(&plan), "Updating");
     }
 
@@ -189,17 +203,33 @@ mod tests {
     fn what_is_said_already_is_not_written_again() {
         let set = daemon_set(2, running());
         let mut configuration = configuration(json!({}));
-        let observed = Observed { daemon_set: Some(&set), configuration: Some(&configuration) };
+        let observed = Observed { daemon_set: Some(&set), configuration: Some(&configuration), refused: None };
         configuration.status = plan(&observed, now()).status.unwrap()["status"].clone();
         let later = Time(k8s_openapi::jiff::Timestamp::from_second(9).unwrap());
-        let plan = plan(&Observed { daemon_set: Some(&set), configuration: Some(&configuration) }, later);
+        let plan =
+            plan(&Observed { daemon_set: Some(&set), configuration: Some(&configuration), refused: None }, later);
         assert_eq!(plan, Plan { template: None, status: None });
+    }
+
+    #[test]
+    fn why_the_daemon_set_cannot_be_changed_is_said_until_it_is_as_wanted() {
+        let set = daemon_set(2, running());
+        let configuration = configuration(json!({"enableAppArmor": true}));
+        let observed = Observed {
+            daemon_set: Some(&set),
+            configuration: Some(&configuration),
+            refused: Some("a quota is used up"),
+        };
+        let plan = plan(&observed, now());
+        let ready = &plan.status.as_ref().unwrap()["status"]["conditions"][0];
+        assert_eq!((state(&plan), &ready["status"]), ("Updating", &json!("False")));
+        assert!(ready["message"].as_str().unwrap().ends_with("a quota is used up"), "{ready}");
     }
 
     #[test]
     fn a_daemon_set_that_is_missing_is_named() {
         let configuration = configuration(json!({"enableAppArmor": true}));
-        let plan = plan(&Observed { daemon_set: None, configuration: Some(&configuration) }, now());
+        let plan = plan(&Observed { daemon_set: None, configuration: Some(&configuration), refused: None }, now());
         assert_eq!((&plan.template, state(&plan)), (&None, "Pending"));
     }
 }

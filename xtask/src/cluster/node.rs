@@ -169,6 +169,39 @@ pub(crate) fn environment(dir: &Dir) -> Result<Vec<(String, String)>> {
     ])
 }
 
+/// What people look at first when something on the cluster is not as it should be.
+const LOOKS: [&[&str]; 3] = [
+    &["get", "pods", "--all-namespaces", "--output=wide"],
+    &[
+        "get",
+        "events",
+        "--all-namespaces",
+        "--field-selector=type!=Normal,reason!=MissingClusterDNS",
+        "--sort-by=.metadata.creationTimestamp",
+    ],
+    &[
+        "logs",
+        "--namespace=security-profiles-operator",
+        "--selector=app=security-profiles-operator",
+        "--all-containers",
+        "--prefix",
+        "--tail=60",
+        "--max-log-requests=20",
+    ],
+];
+
+/// Prints what the cluster's pods, its warnings and the logs of our programs are now, with which a failed test can be explained.
+pub(crate) fn show_state(dir: &Dir) -> Result<()> {
+    let plan = plan(dir, build::build(build::ALL)?);
+    for look in LOOKS {
+        say(&format!("$ kubectl {}", look.join(" ")));
+        let output = plan.kubectl().args(look).output().context("cannot start kubectl")?;
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).lines().for_each(say);
+    }
+    Ok(())
+}
+
 /// Makes guests nodes of the cluster, which is up; those that are keep running unless the image that was loaded is another now.
 pub(crate) fn up_guests(dir: &Dir, lsms: &[Lsm]) -> Result<()> {
     if lsms.is_empty() {

@@ -38,13 +38,23 @@ enum Part {
     Failures,
 }
 
+/// So much of what a test died of goes into the report.
+const REASON: usize = 240;
+
+/// The test whose output follows this line.
+fn heading(line: &str) -> Option<&str> {
+    line.strip_prefix("---- ")?.strip_suffix(" stdout ----")
+}
+
 /// Reads the output of one test program.
 #[derive(Debug)]
 pub(super) struct Reader {
     program: String,
     part: Part,
-    /// Whose output follows, among the successes.
+    /// Whose output follows.
     current: Option<String>,
+    /// Whether the next line is what a test died of.
+    reason_follows: bool,
     report: Report,
     reported: BTreeSet<String>,
     /// Tests that passed since the last result line.
@@ -60,6 +70,7 @@ impl Reader {
             program: program.to_owned(),
             part: Part::Running,
             current: None,
+            reason_follows: false,
             report: Report::default(),
             reported: BTreeSet::new(),
             passing: 0,
@@ -80,7 +91,7 @@ impl Reader {
             _ => match self.part {
                 Part::Running => return self.running(line),
                 Part::Successes => self.success(line),
-                Part::Failures => {}
+                Part::Failures => self.failure(line),
             },
         }
         self.part == Part::Failures
@@ -109,13 +120,31 @@ impl Reader {
 
     /// A line of what tests that passed have printed.
     fn success(&mut self, line: &str) {
-        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
+        if let Some(name) = heading(line) {
             self.current = Some(name.to_owned());
         } else if let Some(reason) = line.strip_prefix("skipped: ") {
             // Taken, so that a test that skips a second part as well counts once.
             if let Some(name) = self.current.take() {
                 self.skipped_while_passing += 1;
                 self.skip(Some(&name), reason);
+            }
+        }
+    }
+
+    /// A line of what tests that failed have printed. What the first panic of each says goes into the report, for whoever reads no more than
+    /// its end.
+    fn failure(&mut self, line: &str) {
+        if let Some(name) = heading(line) {
+            (self.current, self.reason_follows) = (Some(name.to_owned()), false);
+        } else if line.starts_with("thread '") && line.contains("panicked at ") {
+            self.reason_follows = true;
+        } else if std::mem::take(&mut self.reason_follows)
+            && let Some(name) = self.current.take()
+        {
+            let test = format!("{}: {name}", self.program);
+            if let Some(failed) = self.report.failed.iter_mut().find(|failed| **failed == test) {
+                failed.push_str(": ");
+                failed.extend(line.chars().take(REASON));
             }
         }
     }
@@ -179,7 +208,10 @@ successes:
 failures:
 
 ---- b::fails stdout ----
-assertion failed
+
+thread 'b::fails' (7) panicked at src/lib.rs:1:1:
+assertion failed: 1 == 2
+stack backtrace:
 
 failures:
     b::fails
@@ -197,7 +229,7 @@ test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
     fn passed_failed_and_skipped_are_told_apart() {
         let (report, _) = read(OUTPUT, Some("ended with exit status: 101"));
         assert_eq!(report.passed, 1);
-        assert_eq!(report.failed, ["spo-lsm: b::fails"]);
+        assert_eq!(report.failed, ["spo-lsm: b::fails: assertion failed: 1 == 2"]);
         let skipped: Vec<(&str, &str)> = report.skipped.iter().map(|s| (s.test.as_str(), s.reason.as_str())).collect();
         assert_eq!(skipped, [("spo-lsm: a::is_slow", "takes an hour"), ("spo-lsm: a::needs_root", "needs root")]);
     }
@@ -206,7 +238,7 @@ test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
     fn what_tests_that_passed_have_printed_is_held_back_and_failures_are_shown() {
         let (_, shown) = read(OUTPUT, None);
         assert!(!shown.iter().any(|line| line == "chatter"), "{shown:?}");
-        assert!(shown.iter().any(|line| line == "assertion failed"), "{shown:?}");
+        assert!(shown.iter().any(|line| line == "assertion failed: 1 == 2"), "{shown:?}");
         assert!(shown.iter().any(|line| line.starts_with("test result: FAILED")), "{shown:?}");
     }
 

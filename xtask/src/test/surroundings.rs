@@ -35,9 +35,11 @@ pub(super) struct Surroundings {
     pub(super) environment: Vec<(String, String)>,
     /// Words before the command line of a test program.
     pub(super) prefix: Vec<OsString>,
+    /// The cluster that they have.
+    cluster: Option<Dir>,
     /// Kept for what their `Drop` does.
     _server: Option<Throwaway>,
-    _cluster: Option<Started>,
+    _started: Option<Started>,
 }
 
 impl Surroundings {
@@ -77,6 +79,14 @@ impl Surroundings {
         })
     }
 
+    /// Shows what there is around tests that failed, as long as it is there.
+    pub(super) fn explain(&self) {
+        let Some(cluster) = &self.cluster else { return };
+        if let Err(error) = node::show_state(cluster) {
+            complain(&format!("cannot show the state of the cluster: {error:#}"));
+        }
+    }
+
     /// A cluster with our image on it, and with guests as further nodes. One that was up before is used, and left up.
     fn cluster(guests: &[Lsm]) -> Result<Self> {
         let obstacle = crate::vm::obstacle().filter(|_| !guests.is_empty());
@@ -91,7 +101,7 @@ impl Surroundings {
         let dir = Dir::node();
         let was_there = dir.path().exists();
         // Before the start, so that one that fails half way is taken down as well.
-        let mut surroundings = Self { _cluster: (!was_there).then(|| Started(dir.clone())), ..Self::default() };
+        let mut surroundings = Self { _started: (!was_there).then(|| Started(dir.clone())), ..Self::default() };
         let image = BuildImage::for_tests();
         let name = image.name().to_owned();
         let tar = image.run()?;
@@ -103,6 +113,7 @@ impl Surroundings {
         let guests: Vec<&str> = guests.iter().map(|lsm| lsm.name()).collect();
         surroundings.environment.push(("SPO_TEST_NODES".to_owned(), guests.join(",")));
         surroundings.prefix = node::on_network(&dir);
+        surroundings.cluster = Some(dir);
         Ok(surroundings)
     }
 }
