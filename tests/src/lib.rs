@@ -10,6 +10,7 @@ pub mod api;
 pub mod cluster;
 pub mod guest;
 pub mod manifest;
+pub mod modules;
 pub mod node;
 pub mod ns;
 pub mod operator;

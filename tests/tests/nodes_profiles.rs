@@ -1,79 +1,25 @@
 //! Profiles for SELinux and AppArmor, switched on by the configuration, and pods that they confine on the nodes which have those modules.
 
-use std::panic::AssertUnwindSafe;
-
-use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 use spo_api::apparmor::v1::AppArmorProfile;
-use spo_api::daemon::v1::{DaemonState, SecurityProfilesOperatorDaemon};
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::raw_selinux::v1::RawSelinuxProfile;
 use spo_api::selinux::v1::SelinuxProfile;
-use spo_api::{GROUP, ProfileKey, ProfileKind, ProfileState, labels};
-use spo_tests::cluster::{Cluster, NODE};
-use spo_tests::{ns, operator, pod, profile, wait};
-
-/// Keeps the daemon off the node that is the machine of the tests: whose first process no installer of a test is to look into.
-async fn guests_only(cluster: &Cluster, only: bool) {
-    let elsewhere = json!([{"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [NODE]}]);
-    let terms = json!({"nodeSelectorTerms": [{"matchExpressions": elsewhere}]});
-    let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}});
-    let affinity = if only { affinity } else { Value::Null };
-    let patch = Patch::Merge(json!({"spec": {"template": {"spec": {"affinity": affinity}}}}));
-    let sets = operator::daemon_sets(cluster);
-    sets.patch(operator::DAEMON, &PatchParams::default(), &patch).await.expect("a DaemonSet can be changed");
-}
-
-/// Switches both modules on or off, waits until the configuration says that all nodes follow, and gives back the daemon's arguments.
-async fn switch(cluster: &Cluster, on: bool) -> Vec<String> {
-    let configurations: Api<SecurityProfilesOperatorDaemon> =
-        Api::namespaced(cluster.client.clone(), operator::NAMESPACE);
-    let options = json!({"allowedSystemProfiles": ["container", "net_container"]});
-    let configuration = json!({
-        "apiVersion": format!("{GROUP}/v1"),
-        "kind": "SecurityProfilesOperatorDaemon",
-        "metadata": {"name": "spod"},
-        "spec": {"enableAppArmor": on, "selinux": {"enable": on, "options": options}},
-    });
-    let ours = PatchParams::apply("spo-tests").force();
-    let made = configurations.patch("spod", &ours, &Patch::Apply(configuration)).await.expect("it can be configured");
-    wait::until(&configurations, "spod", "to be in effect", |configuration| {
-        let Some(status) = &configuration.status else { return false };
-        let ready = status.conditions.iter().flatten().find(|condition| condition.r#type == "Ready");
-        status.state == Some(DaemonState::Running)
-            && ready.is_some_and(|ready| ready.observed_generation == made.metadata.generation)
-    })
-    .await;
-    let set = operator::daemon_sets(cluster).get(operator::DAEMON).await.expect("there is the DaemonSet");
-    let pod = set.spec.and_then(|spec| spec.template.spec).expect("it has pods");
-    pod.containers
-        .into_iter()
-        .find(|container| container.name == "security-profiles-operator")
-        .and_then(|daemon| daemon.args)
-        .unwrap_or_default()
-}
+use spo_api::{ProfileKey, ProfileKind, ProfileState, labels};
+use spo_tests::cluster::Cluster;
+use spo_tests::{modules, ns, operator, pod, profile, wait};
 
 #[tokio::test]
 async fn x8_both_modules_are_switched_on_and_confine_pods_and_are_switched_off_again() {
     let Some(_guests) = Cluster::with_guests().await else { return };
     let Some(cluster) = operator::cluster().await else { return };
-    guests_only(&cluster, true).await;
-    // On the heap: unoptimized, what it holds is more than the stack of a test has room for.
-    let outcome = AssertUnwindSafe(Box::pin(switched_on_and_off(&cluster))).catch_unwind().await;
-    // Also after a failure, or the next test finds no daemon on the first node.
-    guests_only(&cluster, false).await;
-    outcome.unwrap_or_else(|failed| std::panic::resume_unwind(failed));
-    operator::daemon_ready(&cluster).await;
-}
-
-async fn switched_on_and_off(cluster: &Cluster) {
-    let arguments = switch(cluster, true).await;
-    assert_eq!(arguments, ["--with-selinux=true", "--with-raw-selinux=true", "--with-apparmor=true"]);
-    tokio::join!(selinux(cluster), apparmor(cluster));
-    assert_eq!(switch(cluster, false).await, [""; 0]);
+    modules::on_guests(&cluster, async || {
+        tokio::join!(selinux(&cluster), apparmor(&cluster));
+    })
+    .await;
 }
 
 /// Makes an object; one that an earlier run left is removed first.

@@ -5,8 +5,9 @@ use clap::ValueEnum;
 
 use crate::run::{Run, say};
 
-/// So many scripts run on one API server: a test program is taken for hung if it takes too long.
-const AT_ONCE: u32 = 10;
+/// So many scripts run on one API server, and on one cluster: a test program is taken for hung if it takes too long.
+const ON_ONE_SERVER: u32 = 10;
+const ON_ONE_CLUSTER: u32 = 5;
 
 /// Runs tests for long: random scripts of faults, random profiles and calls.
 ///
@@ -20,7 +21,7 @@ pub(crate) struct Soak {
     /// One of them; all in turn without a name.
     #[arg(value_enum)]
     subject: Option<Subject>,
-    /// How many scripts of faults are played, from seed 0 on.
+    /// How many scripts of faults are played, from seed 0 on; of each sort, as many.
     #[arg(long, value_name = "N", default_value_t = 100)]
     seeds: u32,
     /// How many comparisons are made of seccomp profiles at least.
@@ -33,6 +34,9 @@ pub(crate) struct Soak {
 enum Subject {
     /// Two hundred changes of profiles each, with the daemon, the manager and the API server killed in between.
     Faults,
+    /// The same on nodes with AppArmor and with SELinux, of a cluster, with profiles of every kind: the daemon, its installer, the kubelets and
+    /// the manager are killed.
+    Nodes,
     /// What random calls do under random profiles, by our evaluator, our filters and libseccomp; and the same of what is made of two.
     Seccomp,
 }
@@ -44,7 +48,12 @@ impl Soak {
             self.seccomp()?;
         }
         if wanted(Subject::Faults) {
-            self.faults()?;
+            say(&format!("── faults: {} scripts", self.seeds));
+            self.scripts(ON_ONE_SERVER, "api", "a_script_with_processes_killed")?;
+        }
+        if wanted(Subject::Nodes) {
+            say(&format!("── nodes: {} scripts", self.seeds));
+            self.scripts(ON_ONE_CLUSTER, "nodes", "a_script_with_daemon_installer_kubelet_and_manager_killed")?;
         }
         Ok(())
     }
@@ -56,12 +65,12 @@ impl Soak {
         tests.env("SPO_SECCOMP_COMPARISONS", self.comparisons.to_string()).run()
     }
 
-    fn faults(&self) -> Result<()> {
-        say(&format!("── faults: {} scripts", self.seeds));
+    /// Plays the scripts of a test, so many at once.
+    fn scripts(&self, at_once: u32, layer: &str, test: &str) -> Result<()> {
         let this = std::env::current_exe().context("cannot find this program")?;
-        for first in (0..self.seeds).step_by(AT_ONCE as usize) {
-            let count = AT_ONCE.min(self.seeds - first);
-            let tests = Run::new(&this).args(["test", "--only", "api", "--", "a_script_with_processes_killed"]);
+        for first in (0..self.seeds).step_by(at_once as usize) {
+            let count = at_once.min(self.seeds - first);
+            let tests = Run::new(&this).args(["test", "--only", layer, "--", "--nocapture", test]);
             let tests = tests.env("SPO_SOAK_FROM", first.to_string()).env("SPO_SOAK_SEEDS", count.to_string());
             tests.run().with_context(|| format!("one of the scripts {first} to {} ended wrong", first + count - 1))?;
         }

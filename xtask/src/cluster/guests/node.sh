@@ -23,6 +23,10 @@ engine=
 $engine containerd --config /job/containerd.toml --log-level warn 2>&1 &
 until [ -S /run/containerd/containerd.sock ]; do $box sleep 0.1; done
 say "containerd answers"
-/job/kubelet --config /job/kubelet.json --kubeconfig /job/kubeconfig --root-dir /var/lib/node1/kubelet \
-    --hostname-override "$node" --node-ip "$address" --housekeeping-interval 60s 2>&1
-say "the kubelet ended with $?"
+# Whatever ends the kubelet, it comes back, as a service of systemd does.
+while :; do
+    /job/kubelet --config /job/kubelet.json --kubeconfig /job/kubeconfig --root-dir /var/lib/node1/kubelet \
+        --hostname-override "$node" --node-ip "$address" --housekeeping-interval 60s 2>&1
+    say "the kubelet ended with $?"
+    $box sleep 1
+done

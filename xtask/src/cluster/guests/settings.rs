@@ -75,5 +75,7 @@ pub(super) fn kubelet() -> Value {
         "imageGCHighThresholdPercent": 100,
         "volumePluginDir": format!("{KUBELET_DIR}/volume-plugins"),
         "maxPods": 60,
+        // What tests kill again and again is to come back at once.
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
     })
 }

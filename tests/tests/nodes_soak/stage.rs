@@ -1,0 +1,217 @@
+//! Where a script is played: the guests of a cluster, and what is to be seen on them at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::{Resource as _, ResourceExt as _};
+use spo_api::node_status::v1::SecurityProfileNodeStatus;
+use spo_api::{GROUP, ProfileKey, ProfileKind, ProfileState, labels};
+use spo_tests::cluster::Cluster;
+use spo_tests::{operator, profile, wait};
+use tokio::time::{Instant, sleep};
+
+use super::hands::Hands;
+use super::script::{Change, SUBJECTS, Subject};
+use super::wish::Wish;
+
+/// How often it is looked whether all is as wished.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Every profile of a script that a guest has, as lines of its kind, its name, and the part of its text in which versions differ.
+const LOOK_AT_SECCOMP: &str = r"cd /var/lib/node1/kubelet/seccomp/operator &&
+for file in soak-*; do [ ! -e $file ] || echo seccomp ${file%.json} $(cat $file); done";
+const LOOK_AT_APPARMOR: &str = r"cd /etc/apparmor.d &&
+grep -o '^soak-[a-z0-9-]* ([a-z]*)' /sys/kernel/security/apparmor/profiles | while read name mode; do
+    echo apparmor $name $(grep -h /srv/soak $name)
+done
+for file in soak-*; do [ ! -e $file ] || echo file $file; done";
+const LOOK_AT_SELINUX: &str = r"cd $(mktemp -d) &&
+semodule -lfull | while read priority name kind; do
+    case $name in soak-*)
+        semodule -X $priority -c -E $name >/dev/null 2>&1 && echo selinux $name $(grep -h var_log_t $name.cil)
+    esac
+done; rm -rf $PWD";
+
+/// A cluster with someone at hand on each guest, and what was wished so far.
+pub(super) struct Stage<'a> {
+    cluster: &'a Cluster,
+    hands: Hands<'a>,
+    wishes: BTreeMap<Subject, Wish>,
+    kills: [usize; 4],
+}
+
+impl<'a> Stage<'a> {
+    pub(super) async fn set(cluster: &'a Cluster) -> Self {
+        let hands = Hands::on_every_guest(cluster).await;
+        let mut stage = Self { cluster, hands, wishes: BTreeMap::new(), kills: [0; 4] };
+        // What a run that failed has left.
+        for subject in SUBJECTS {
+            stage.delete(subject).await;
+        }
+        stage
+    }
+
+    pub(super) async fn play(&mut self, change: Change) {
+        match change {
+            Change::Put(subject, wish) => self.put(subject, wish).await,
+            Change::Delete(subject) => self.delete(subject).await,
+            Change::Kill(node, victim) => {
+                self.hands.kill(&node, victim).await;
+                self.kills[victim as usize] += 1;
+            }
+            Change::KillManager => self.kill_manager().await,
+        }
+    }
+
+    fn api(&self, kind: ProfileKind) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk(GROUP, "v1", kind.as_str());
+        Api::all_with(self.cluster.client.clone(), &ApiResource::from_gvk(&kind))
+    }
+
+    async fn put(&mut self, subject: Subject, wish: Wish) {
+        let apply = PatchParams::apply("soak").force();
+        let object = wish.object(subject.kind, subject.name);
+        let (api, patch) = (self.api(subject.kind), Patch::Apply(&object));
+        wait::until_ok("the API server to take a profile", async || api.patch(subject.name, &apply, &patch).await)
+            .await;
+        self.wishes.insert(subject, wish);
+    }
+
+    async fn delete(&mut self, subject: Subject) {
+        let api = self.api(subject.kind);
+        let delete = async || match api.delete(subject.name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(gone)) if gone.code == 404 => Ok(()),
+            other => other.map(|_| ()),
+        };
+        wait::until_ok("the API server to delete a profile", delete).await;
+        self.wishes.remove(&subject);
+    }
+
+    /// Whichever comes first; that may be the one that leads.
+    async fn kill_manager(&mut self) {
+        let pods: Api<Pod> = operator::pods(self.cluster);
+        let managers = ListParams::default().labels("name=security-profiles-operator");
+        let managers = pods.list(&managers).await.expect("pods can be listed").items;
+        let running = managers.iter().find(|pod| pod.meta().deletion_timestamp.is_none());
+        let name = running.expect("there is a manager").name_any();
+        let _ = pods.delete(&name, &DeleteParams::default().grace_period(0)).await;
+        self.kills[3] += 1;
+    }
+
+    /// Waits until everything is as it is wished, and says what was killed how often on the way.
+    pub(super) async fn ends_as_desired(&mut self, seed: u64) -> String {
+        settles(&format!("seed {seed}: the statuses"), async || self.unsaid().await).await;
+        for node in &self.cluster.guests {
+            let what = format!("seed {seed}: what {node} has");
+            settles(&what, async || self.difference(node).await).await;
+        }
+        let [daemon, installer, kubelet, manager] = self.kills;
+        format!(
+            "{} profiles as desired; killed on the way: daemon {daemon}, installer {installer}, kubelet {kubelet}, manager {manager}",
+            self.wishes.len()
+        )
+    }
+
+    /// Every profile for which a node, or the cluster, does not say what is wished, of the generation that is current; and every status that is
+    /// left of a profile that is gone.
+    async fn unsaid(&self) -> Vec<String> {
+        let statuses =
+            profile::statuses(self.cluster).list(&ListParams::default()).await.expect("statuses can be listed");
+        let mut statuses: BTreeMap<String, SecurityProfileNodeStatus> =
+            statuses.into_iter().map(|status| (status.name_any(), status)).collect();
+        let mut wrong = Vec::new();
+        for (subject, wish) in &self.wishes {
+            let object = self.api(subject.kind).get(subject.name).await.expect("a profile that was wished");
+            for node in &self.cluster.guests {
+                let name = labels::node_status_name(&key(*subject), node);
+                let said = statuses.remove(&name).and_then(|status| status.status);
+                let state = said.as_ref().and_then(|status| status.status);
+                let generation = said.as_ref().and_then(|status| {
+                    status.conditions.iter().flatten().next().and_then(|condition| condition.observed_generation)
+                });
+                if (state, generation) != (Some(wished(*subject, *wish, node)), object.metadata.generation) {
+                    wrong.push(format!(
+                        "{} on {node} of generation {:?}: {said:?}",
+                        subject.name, object.metadata.generation
+                    ));
+                }
+            }
+        }
+        wrong.extend(
+            statuses.into_keys().filter(|name| name.starts_with("soak-")).map(|name| format!("{name} is left")),
+        );
+        wrong
+    }
+
+    /// What a node has and should not, and the other way round.
+    async fn difference(&self, node: &str) -> Vec<String> {
+        let (kinds, module): (&[ProfileKind], &str) = match node {
+            "apparmor" => (&[ProfileKind::AppArmor], LOOK_AT_APPARMOR),
+            _ => (&[ProfileKind::Selinux, ProfileKind::RawSelinux], LOOK_AT_SELINUX),
+        };
+        let seen = self.hands.look(node, &format!("{LOOK_AT_SECCOMP}\n{module}")).await;
+        let mut seen: BTreeSet<&str> = seen.lines().collect();
+        let mut wrong = Vec::new();
+        for (subject, wish) in self.wishes.iter().filter(|(_, wish)| !wish.disabled) {
+            let (kind, mark) = (subject.kind, wish.mark(subject.kind));
+            let module = match kind {
+                ProfileKind::Seccomp => "seccomp",
+                kind if !kinds.contains(&kind) => continue,
+                ProfileKind::AppArmor => {
+                    seen.remove(&*format!("file {}", subject.name));
+                    "apparmor"
+                }
+                ProfileKind::Selinux | ProfileKind::RawSelinux => "selinux",
+            };
+            let begin = format!("{module} {} ", subject.name);
+            match seen.iter().copied().find(|line| line.starts_with(&begin)) {
+                Some(line) if line.contains(&mark) => drop(seen.remove(line)),
+                other => wrong.push(format!("{begin}without {mark}: {other:?}")),
+            }
+        }
+        wrong.extend(seen.into_iter().map(|line| format!("nobody wished {line}")));
+        wrong
+    }
+
+    pub(super) async fn clear(mut self) {
+        for subject in SUBJECTS {
+            self.delete(subject).await;
+        }
+        settles("the end", async || self.unsaid().await).await;
+        self.hands.clear().await;
+    }
+}
+
+fn key(subject: Subject) -> ProfileKey {
+    ProfileKey { kind: subject.kind, name: subject.name.parse().expect("a profile's name") }
+}
+
+/// What a node is to say of a profile.
+fn wished(subject: Subject, wish: Wish, node: &str) -> ProfileState {
+    let served = match subject.kind {
+        ProfileKind::Seccomp => true,
+        ProfileKind::AppArmor => node == "apparmor",
+        ProfileKind::Selinux | ProfileKind::RawSelinux => node == "selinux",
+    };
+    match (wish.disabled, served) {
+        (true, _) => ProfileState::Disabled,
+        (false, true) => ProfileState::Installed,
+        (false, false) => ProfileState::Error,
+    }
+}
+
+/// Waits until nothing is left to be found wrong.
+async fn settles(what: &str, mut wrong: impl AsyncFnMut() -> Vec<String>) {
+    let deadline = Instant::now() + wait::PATIENCE;
+    loop {
+        let wrong = wrong().await;
+        if wrong.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what}: {wrong:#?}");
+        sleep(LOOK).await;
+    }
+}
