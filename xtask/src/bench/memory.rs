@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::Figure;
 use super::measure::mib;
-use super::operator::{Memory, Process, Stage};
+use super::operator::Stage;
+use super::process::{Memory, Process};
 
 const PROFILES: &str = "1000";
 /// Recordings and bindings, half of the number each.
