@@ -41,6 +41,11 @@
 
 use spo_api::Violation;
 
+/// The README's example is a test.
+#[cfg(all(doctest, feature = "host"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(not(any(feature = "seccomp", feature = "selinux", feature = "apparmor")))]
 compile_error!("spo-lsm knows no profiles without a module: enable seccomp, selinux, apparmor or host");
 

@@ -20,6 +20,7 @@ mod guest;
 mod https;
 pub(crate) mod measure;
 mod memory;
+mod modules;
 mod operator;
 mod process;
 mod profiles;

@@ -48,14 +48,25 @@ impl Process {
         Ok(Self { child, start: begin.elapsed() })
     }
 
-    /// CPU time so far, in seconds, of all of its threads.
+    /// CPU time so far, in seconds, of all of its threads, and of its children that have ended.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
         let path = format!("/proc/{}/stat", self.child.id());
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         // The name in parentheses may hold anything; what follows are numbers.
         let (_, numbers) = text.rsplit_once(')').with_context(|| format!("{path} has no name"))?;
-        let ticks: Option<Vec<f64>> = numbers.split_whitespace().skip(11).take(2).map(|n| n.parse().ok()).collect();
+        let ticks: Option<Vec<f64>> = numbers.split_whitespace().skip(11).take(4).map(|n| n.parse().ok()).collect();
         Ok(ticks.with_context(|| format!("{path} has no times"))?.iter().sum::<f64>() / TICKS)
+    }
+
+    /// How long threads that it still has were ready to run, and did not, in seconds.
+    pub(super) fn queued_seconds(&self) -> Result<f64> {
+        let path = format!("/proc/{}/task", self.child.id());
+        let threads = std::fs::read_dir(&path).with_context(|| format!("cannot list {path}"))?;
+        let queued = |thread: std::fs::DirEntry| -> Option<f64> {
+            let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split_whitespace().nth(1)?.parse().ok()
+        };
+        Ok(threads.flatten().filter_map(queued).sum::<f64>() / 1e9)
     }
 
     pub(super) fn memory(&self) -> Result<Memory> {

@@ -35,6 +35,41 @@ pub(super) fn seccomp(number: usize) -> Value {
     manifest("SeccompProfile", &seccomp_name(number), spec)
 }
 
+/// A thousand profiles of all kinds. Most are for seccomp, as on real nodes.
+pub(super) fn mixed() -> Vec<Value> {
+    let seccomp = (0..900).map(seccomp);
+    seccomp.chain((0..50).map(apparmor)).chain((0..25).map(selinux)).chain((0..25).map(raw_selinux)).collect()
+}
+
+/// An AppArmorProfile of the size that recordings have.
+fn apparmor(number: usize) -> Value {
+    let read: Vec<String> = (0..40).map(|at| format!("/srv/{number}/read/{at}/**")).collect();
+    let written: Vec<String> = (0..10).map(|at| format!("/srv/{number}/written/{at}/*")).collect();
+    let spec = json!({"abstract": {
+        "executable": {"allowedExecutables": ["/bin/sh", "/usr/bin/env"]},
+        "filesystem": {"readOnlyPaths": read, "readWritePaths": written},
+        "network": {"allowedProtocols": {"allowTcp": true}},
+    }});
+    manifest("AppArmorProfile", &format!("apparmor-{number:04}"), spec)
+}
+
+/// A SelinuxProfile of the size of the published example.
+fn selinux(number: usize) -> Value {
+    let spec = json!({"inherit": [{"name": "container"}], "allow": {"var_log_t": {
+        "dir": ["open", "read", "getattr", "lock", "search", "ioctl", "add_name", "remove_name", "write"],
+        "file": ["getattr", "read", "write", "append", "ioctl", "lock", "map", "open", "create"],
+        "sock_file": ["getattr", "read", "write", "append", "open"],
+    }}});
+    manifest("SelinuxProfile", &format!("selinux-{number:04}"), spec)
+}
+
+/// The same, written out.
+fn raw_selinux(number: usize) -> Value {
+    let policy = "(blockinherit container)\n(allow process var_log_t (dir (open read getattr search)))\n\
+        (allow process var_log_t (file (getattr read write append open)))\n";
+    manifest("RawSelinuxProfile", &format!("raw-{number:04}"), json!({"policy": policy}))
+}
+
 fn seccomp_name(number: usize) -> String {
     format!("seccomp-{number:04}")
 }
