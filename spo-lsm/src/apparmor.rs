@@ -60,5 +60,6 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use ptrace::Ptrace;
 pub use spec::to_spec;
 pub use text::to_text;
+#[cfg(feature = "host")]
 pub(crate) use text::{HEADER, HEADER_BY_HAND, is_marked, loaded_as};
 pub use uses::Uses;

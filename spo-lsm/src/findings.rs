@@ -34,6 +34,7 @@ impl Findings {
     }
 
     /// Something that may keep a container from starting.
+    #[cfg(feature = "seccomp")]
     pub(crate) fn warn_first(&mut self, path: FieldPath, reason: impl Into<String>) {
         self.urgent.push(Violation::new(path, reason));
     }

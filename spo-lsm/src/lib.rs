@@ -41,9 +41,21 @@
 
 use spo_api::Violation;
 
+/// The README's example is a test.
+#[cfg(all(doctest, feature = "host"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(not(any(feature = "seccomp", feature = "selinux", feature = "apparmor")))]
+compile_error!("spo-lsm knows no profiles without a module: enable seccomp, selinux, apparmor or host");
+
+#[cfg(feature = "apparmor")]
 pub mod apparmor;
+#[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "seccomp")]
 pub mod seccomp;
+#[cfg(feature = "selinux")]
 pub mod selinux;
 
 mod artifact;
@@ -74,12 +86,20 @@ impl Checked {
 ///
 /// # Errors
 /// Everything that is wrong with it.
+#[cfg_attr(
+    not(any(feature = "seccomp", feature = "selinux")),
+    expect(unused_variables, reason = "AppArmorProfiles depend on no configuration")
+)]
 pub fn check(profile: &Profile, policy: &Policy) -> Result<Checked, Vec<Violation>> {
     let violations = match profile {
+        #[cfg(feature = "seccomp")]
         Profile::Seccomp(seccomp) => seccomp::check(seccomp, policy),
+        #[cfg(feature = "selinux")]
         Profile::Selinux(selinux) => selinux::check(selinux, &policy.selinux),
+        #[cfg(feature = "selinux")]
         Profile::RawSelinux(raw) => selinux::raw::check(raw, &policy.selinux),
         // An AppArmorProfile that is well formed depends on no configuration.
+        #[cfg(feature = "apparmor")]
         Profile::AppArmor(_) => Vec::new(),
     };
     if violations.is_empty() { Ok(Checked(profile.clone())) } else { Err(violations) }
@@ -88,9 +108,13 @@ pub fn check(profile: &Profile, policy: &Policy) -> Result<Checked, Vec<Violatio
 /// The file that a node keeps for a profile. Equal profiles give equal bytes.
 pub fn render(profile: &Checked) -> Artifact {
     let text = match &profile.0 {
+        #[cfg(feature = "seccomp")]
         Profile::Seccomp(seccomp) => seccomp::to_json(seccomp, seccomp::Form::Compact),
+        #[cfg(feature = "selinux")]
         Profile::Selinux(selinux) => selinux::to_cil(selinux),
+        #[cfg(feature = "selinux")]
         Profile::RawSelinux(raw) => selinux::raw::to_cil(raw),
+        #[cfg(feature = "apparmor")]
         Profile::AppArmor(apparmor) => apparmor::to_text(apparmor, apparmor.loaded_as()),
     };
     let key = profile.0.key();

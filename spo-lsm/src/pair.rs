@@ -5,7 +5,13 @@ use std::fmt;
 use serde::Serialize;
 use spo_api::{ProfileKind, ProfileName};
 
-use crate::{Profile, seccomp, selinux};
+use crate::Profile;
+#[cfg(feature = "apparmor")]
+use crate::apparmor;
+#[cfg(feature = "seccomp")]
+use crate::seccomp;
+#[cfg(feature = "selinux")]
+use crate::selinux;
 
 /// Why two profiles cannot become one.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -14,6 +20,7 @@ pub enum MergeError {
     #[error(transparent)]
     Kinds(#[from] KindsDiffer),
     /// A policy that is written out has no parts that could be put together.
+    #[cfg(feature = "selinux")]
     #[error(
         "{name} is a RawSelinuxProfile, whose policy is text; write what both need into one, or use SelinuxProfiles"
     )]
@@ -22,11 +29,17 @@ pub enum MergeError {
         name: ProfileName,
     },
     /// Seccomp profiles.
+    #[cfg(feature = "seccomp")]
     #[error(transparent)]
     Seccomp(#[from] seccomp::MergeError),
     /// SELinux profiles.
+    #[cfg(feature = "selinux")]
     #[error(transparent)]
     Selinux(#[from] selinux::MergeError),
+    /// AppArmor profiles.
+    #[cfg(feature = "apparmor")]
+    #[error(transparent)]
+    AppArmor(#[from] apparmor::MergeError),
 }
 
 /// Two profiles are of different kinds.
@@ -48,11 +61,17 @@ pub struct KindsDiffer {
 #[serde(untagged)]
 pub enum Diff {
     /// Seccomp profiles.
+    #[cfg(feature = "seccomp")]
     Seccomp(seccomp::Diff),
     /// SELinux profiles.
+    #[cfg(feature = "selinux")]
     Selinux(selinux::Diff),
     /// SELinux profiles that are written out.
+    #[cfg(feature = "selinux")]
     RawSelinux(selinux::raw::Diff),
+    /// AppArmor profiles.
+    #[cfg(feature = "apparmor")]
+    AppArmor(apparmor::Diff),
 }
 
 /// The profile that permits what `base` or `other` permits.
@@ -61,9 +80,15 @@ pub enum Diff {
 /// See [`MergeError`].
 pub fn merge(base: &Profile, other: &Profile) -> Result<Profile, MergeError> {
     match (base, other) {
+        #[cfg(feature = "seccomp")]
         (Profile::Seccomp(base), Profile::Seccomp(other)) => Ok(Profile::Seccomp(seccomp::merge(base, other)?)),
+        #[cfg(feature = "selinux")]
         (Profile::Selinux(base), Profile::Selinux(other)) => Ok(Profile::Selinux(selinux::merge(base, other)?)),
+        #[cfg(feature = "selinux")]
         (Profile::RawSelinux(base), Profile::RawSelinux(_)) => Err(MergeError::Raw { name: base.name().clone() }),
+        #[cfg(feature = "apparmor")]
+        (Profile::AppArmor(base), Profile::AppArmor(other)) => Ok(Profile::AppArmor(apparmor::merge(base, other)?)),
+        #[cfg(any(feature = "selinux", all(feature = "seccomp", feature = "apparmor")))]
         (base, other) => Err(differ(base, other).into()),
     }
 }
@@ -74,15 +99,23 @@ pub fn merge(base: &Profile, other: &Profile) -> Result<Profile, MergeError> {
 /// Their kinds differ.
 pub fn diff(first: &Profile, second: &Profile) -> Result<Diff, KindsDiffer> {
     match (first, second) {
+        #[cfg(feature = "seccomp")]
         (Profile::Seccomp(first), Profile::Seccomp(second)) => Ok(Diff::Seccomp(seccomp::diff(first, second))),
+        #[cfg(feature = "selinux")]
         (Profile::Selinux(first), Profile::Selinux(second)) => Ok(Diff::Selinux(selinux::diff(first, second))),
+        #[cfg(feature = "selinux")]
         (Profile::RawSelinux(first), Profile::RawSelinux(second)) => {
             Ok(Diff::RawSelinux(selinux::raw::diff(first, second)))
         }
+        #[cfg(feature = "apparmor")]
+        (Profile::AppArmor(first), Profile::AppArmor(second)) => Ok(Diff::AppArmor(apparmor::diff(first, second))),
+        #[cfg(any(feature = "selinux", all(feature = "seccomp", feature = "apparmor")))]
         (first, second) => Err(differ(first, second)),
     }
 }
 
+/// There is more than one kind.
+#[cfg(any(feature = "selinux", all(feature = "seccomp", feature = "apparmor")))]
 fn differ(first: &Profile, second: &Profile) -> KindsDiffer {
     KindsDiffer {
         first: first.name().clone(),
@@ -92,24 +125,32 @@ fn differ(first: &Profile, second: &Profile) -> KindsDiffer {
     }
 }
 
+/// The same of a difference of whichever kind there is.
+macro_rules! of {
+    ($diff:expr, $one:ident => $answer:expr) => {
+        match $diff {
+            #[cfg(feature = "seccomp")]
+            Self::Seccomp($one) => $answer,
+            #[cfg(feature = "selinux")]
+            Self::Selinux($one) => $answer,
+            #[cfg(feature = "selinux")]
+            Self::RawSelinux($one) => $answer,
+            #[cfg(feature = "apparmor")]
+            Self::AppArmor($one) => $answer,
+        }
+    };
+}
+
 impl Diff {
     /// Whether the profiles do the same.
     pub fn is_empty(&self) -> bool {
-        match self {
-            Self::Seccomp(diff) => diff.is_empty(),
-            Self::Selinux(diff) => diff.is_empty(),
-            Self::RawSelinux(diff) => diff.is_empty(),
-        }
+        of!(self, diff => diff.is_empty())
     }
 }
 
 /// For people.
 impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Seccomp(diff) => diff.fmt(f),
-            Self::Selinux(diff) => diff.fmt(f),
-            Self::RawSelinux(diff) => diff.fmt(f),
-        }
+        of!(self, diff => diff.fmt(f))
     }
 }

@@ -1,23 +1,28 @@
 //! A profile of any kind.
 
-use spo_api::apparmor::v1::AppArmorProfileSpec;
-use spo_api::raw_selinux::v1::RawSelinuxProfileSpec;
-use spo_api::seccomp::v1::SeccompProfileSpec;
-use spo_api::selinux::v1::SelinuxProfileSpec;
 use spo_api::{AdminState, ProfileKey, ProfileKind, ProfileName, Violation};
 
-use crate::{apparmor, seccomp, selinux};
+#[cfg(feature = "apparmor")]
+use crate::apparmor;
+#[cfg(feature = "seccomp")]
+use crate::seccomp;
+#[cfg(feature = "selinux")]
+use crate::selinux;
 
 /// A well-formed profile of one of the modules.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Profile {
     /// For seccomp.
+    #[cfg(feature = "seccomp")]
     Seccomp(seccomp::Profile),
     /// For SELinux.
+    #[cfg(feature = "selinux")]
     Selinux(selinux::Profile),
     /// For SELinux, written out in its language.
+    #[cfg(feature = "selinux")]
     RawSelinux(selinux::raw::Profile),
     /// For AppArmor.
+    #[cfg(feature = "apparmor")]
     AppArmor(apparmor::Profile),
 }
 
@@ -45,7 +50,8 @@ pub fn parse<S: Spec>(name: ProfileName, spec: &S) -> Result<Profile, Vec<Violat
 }
 
 macro_rules! spec {
-    ($spec:ident, $kind:ident, $parse:path) => {
+    ($feature:literal, $spec:path, $kind:ident, $parse:path) => {
+        #[cfg(feature = $feature)]
         impl Spec for $spec {
             const KIND: ProfileKind = ProfileKind::$kind;
 
@@ -60,30 +66,45 @@ macro_rules! spec {
     };
 }
 
-spec!(SeccompProfileSpec, Seccomp, seccomp::parse);
-spec!(SelinuxProfileSpec, Selinux, selinux::parse);
-spec!(RawSelinuxProfileSpec, RawSelinux, selinux::raw::parse);
-spec!(AppArmorProfileSpec, AppArmor, apparmor::parse);
+spec!("seccomp", spo_api::seccomp::v1::SeccompProfileSpec, Seccomp, seccomp::parse);
+spec!("selinux", spo_api::selinux::v1::SelinuxProfileSpec, Selinux, selinux::parse);
+spec!("selinux", spo_api::raw_selinux::v1::RawSelinuxProfileSpec, RawSelinux, selinux::raw::parse);
+spec!("apparmor", spo_api::apparmor::v1::AppArmorProfileSpec, AppArmor, apparmor::parse);
+
+/// The same of a profile of whichever kind there is.
+macro_rules! of {
+    ($profile:expr, $one:ident => $answer:expr) => {
+        match $profile {
+            #[cfg(feature = "seccomp")]
+            Self::Seccomp($one) => $answer,
+            #[cfg(feature = "selinux")]
+            Self::Selinux($one) => $answer,
+            #[cfg(feature = "selinux")]
+            Self::RawSelinux($one) => $answer,
+            #[cfg(feature = "apparmor")]
+            Self::AppArmor($one) => $answer,
+        }
+    };
+}
 
 impl Profile {
     /// Its kind.
     pub fn kind(&self) -> ProfileKind {
         match self {
+            #[cfg(feature = "seccomp")]
             Self::Seccomp(_) => ProfileKind::Seccomp,
+            #[cfg(feature = "selinux")]
             Self::Selinux(_) => ProfileKind::Selinux,
+            #[cfg(feature = "selinux")]
             Self::RawSelinux(_) => ProfileKind::RawSelinux,
+            #[cfg(feature = "apparmor")]
             Self::AppArmor(_) => ProfileKind::AppArmor,
         }
     }
 
     /// Its name.
     pub fn name(&self) -> &ProfileName {
-        match self {
-            Self::Seccomp(profile) => profile.name(),
-            Self::Selinux(profile) => profile.name(),
-            Self::RawSelinux(profile) => profile.name(),
-            Self::AppArmor(profile) => profile.name(),
-        }
+        of!(self, profile => profile.name())
     }
 
     /// Which profile of the cluster it is.
@@ -93,11 +114,6 @@ impl Profile {
 
     /// What is no reason to refuse it, but should be told to whoever wrote it.
     pub fn warnings(&self) -> &[Violation] {
-        match self {
-            Self::Seccomp(profile) => profile.warnings(),
-            Self::Selinux(profile) => profile.warnings(),
-            Self::RawSelinux(profile) => profile.warnings(),
-            Self::AppArmor(profile) => profile.warnings(),
-        }
+        of!(self, profile => profile.warnings())
     }
 }

@@ -46,7 +46,9 @@ mod union;
 mod written;
 
 pub use bpf::{Instruction, Program};
-pub(crate) use check::{RESERVED_FILE, check};
+#[cfg(feature = "host")]
+pub(crate) use check::RESERVED_FILE;
+pub(crate) use check::check;
 pub use compile::{CompileError, MAX_INSTRUCTIONS, compile, compile_notifying};
 pub use condition::{Argument, Condition, Test};
 pub use diff::{Calls, Change, Diff, Permits, Setting, diff};

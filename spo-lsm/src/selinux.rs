@@ -56,6 +56,7 @@ pub use import::{ImportError, Imported, Unread, from_cil};
 pub use limits::Limits;
 pub use merge::{MergeError, merge};
 pub use model::{Inherit, Profile, SELF};
+#[cfg(feature = "host")]
 pub(crate) use name::MAX_MODULE_BYTES;
 pub use parse::parse;
 pub use render::to_cil;

@@ -13,16 +13,22 @@ use serde::Serialize;
 use crate::run::{print, root, say};
 
 mod apparmor;
+mod batch;
 mod cli;
 mod convert;
 mod guest;
 mod https;
 pub(crate) mod measure;
 mod memory;
+mod modules;
 mod operator;
+mod process;
+mod profiles;
 mod propagate;
 mod recorder;
+mod seccomp;
 mod selinux;
+mod trace;
 
 /// Measures, and writes each figure as a line of JSON to target/bench/NAME.jsonl, and a table.
 ///
@@ -49,6 +55,8 @@ enum Name {
     Propagate,
     /// What recording costs a system call, beside a program that does nothing.
     Recorder,
+    /// A thousand seccomp profiles in a folder, most of which build on others: the first pass, a second, a restart, and what is written.
+    Seccomp,
     /// Fifty AppArmor profiles at once beside each by itself, in a guest; and once more, when nothing is to be done.
     Apparmor,
     /// Fifty SELinux profiles at once beside one, in a guest: installing and removing them.
@@ -64,6 +72,7 @@ impl Name {
             Self::Memory => memory::run(),
             Self::Propagate => propagate::run(),
             Self::Recorder => recorder::run(),
+            Self::Seccomp => seccomp::run(),
             Self::Apparmor => apparmor::run(),
             Self::Selinux => selinux::run(),
         }
@@ -108,7 +117,6 @@ impl Figure {
     }
 
     /// The bar: the value must not be below this.
-    #[expect(dead_code, reason = "removed when the first figure that should be large lands")]
     pub(crate) fn at_least(mut self, bar: f64) -> Self {
         self.bar = Some(Bar::AtLeast(bar));
         self

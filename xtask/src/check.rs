@@ -11,6 +11,8 @@ use crate::run::{Run, complain, print, root, say};
 use crate::{bpf, generate, tidy};
 
 mod deny;
+mod readme;
+mod wasm;
 
 /// Checks format, lints, docs, generated files, licences, dependency directions.
 ///
@@ -47,6 +49,8 @@ const STEPS: &[Step] = &[
         about: "each library builds by itself, leaning on no feature that a sibling asks for",
         run: alone,
     },
+    Step { name: "readme", about: "examples of READMEs are programs outside of this workspace", run: readme::run },
+    Step { name: "wasm", about: "the pure libraries build for WebAssembly", run: wasm::run },
     Step {
         name: "deny",
         about: "licences and sources of dependencies are allowed; advisories are shown",
@@ -55,9 +59,17 @@ const STEPS: &[Step] = &[
     Step { name: "bpf", about: "the committed eBPF object is what its sources give", run: bpf },
 ];
 
-/// What is built by itself: each library, as it is published, and the node without its command line.
-const ALONE: [&[&str]; 5] =
-    [&["spo-api"], &["spo-convert"], &["spo-lsm"], &["spo-recorder"], &["spo-node", "--no-default-features"]];
+/// What is built by itself: each library, as it is published, each module of spo-lsm, and the node without its command line.
+const ALONE: [&[&str]; 8] = [
+    &["spo-api"],
+    &["spo-convert"],
+    &["spo-lsm"],
+    &["spo-lsm", "--no-default-features", "--features", "seccomp"],
+    &["spo-lsm", "--no-default-features", "--features", "apparmor"],
+    &["spo-lsm", "--no-default-features", "--features", "selinux"],
+    &["spo-recorder"],
+    &["spo-node", "--no-default-features"],
+];
 
 /// Packages of their own beside the workspace.
 const OUTSIDE: [&str; 1] = ["spo-recorder/ebpf"];
@@ -166,7 +178,8 @@ fn doc() -> Result<()> {
 
 fn alone() -> Result<()> {
     for package in ALONE {
-        Run::cargo().args(["check", "--package"]).args(package).dir(root()).run()?;
+        let clippy = Run::cargo().args(["clippy", "--package"]).args(package);
+        clippy.args(["--", "--deny", "warnings"]).dir(root()).run()?;
     }
     Ok(())
 }

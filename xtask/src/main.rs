@@ -20,6 +20,7 @@ mod run;
 mod soak;
 mod test;
 mod tidy;
+mod toolchain;
 mod vm;
 
 /// The one tool around this workspace: what a person runs, CI runs.

@@ -12,14 +12,17 @@ pub(crate) const HEADER: &str =
     "# Made by the Security Profiles Operator from an AppArmorProfile, which is what to change.";
 
 /// The first line of a profile that somebody loads by hand: no node takes it for one of its own, which it would remove.
+#[cfg(feature = "host")]
 pub(crate) const HEADER_BY_HAND: &str = "# Made by spoc from an AppArmorProfile; `spoc remove` takes it away.";
 
 /// Whether a text begins with this line.
+#[cfg(feature = "host")]
 pub(crate) fn is_marked(text: &[u8], header: &str) -> bool {
     text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'\n'))
 }
 
 /// Under which name and in which mode a text of ours is loaded.
+#[cfg(feature = "host")]
 pub(crate) fn loaded_as(text: &[u8]) -> Option<(&str, Mode)> {
     let text = std::str::from_utf8(text).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("profile "))?;

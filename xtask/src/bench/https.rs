@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Figure;
 use super::measure::{mib, release};
-use super::operator::{Process, free_port};
+use super::process::{Process, free_port};
 use crate::run::Run;
 
 /// The review of the reference's figures.

@@ -1,5 +1,5 @@
 //! What the daemon, the manager and the webhook server have in memory: with nothing to do, with what
-//! webhooks have to know, and with a thousand profiles.
+//! webhooks have to know, and with a thousand profiles. Nodes with all modules on are measured in guests: see `modules`.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::Figure;
 use super::measure::mib;
-use super::operator::{Memory, Process, Stage};
+use super::operator::Stage;
+use super::process::{Memory, Process};
 
 const PROFILES: &str = "1000";
 /// Recordings and bindings, half of the number each.
@@ -16,9 +17,9 @@ const FRONT: &str = "3000";
 const SETTLE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run() -> Result<Vec<Figure>> {
+    let mut figures = super::modules::figures()?;
     let stage = Stage::new()?;
     let (running, webhook) = (stage.run()?, stage.webhook()?);
-    let mut figures = Vec::new();
     let processes = [("daemon", &running.daemon, 75.0, 20.0), ("manager", &running.manager, 78.0, 20.0)];
     std::thread::sleep(SETTLE);
     for (name, process, reference, bar) in processes.into_iter().chain([("webhook", &webhook, 72.0, 15.0)]) {
