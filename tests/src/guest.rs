@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 pub use container::Container;
+pub use containerd::Containerd;
 pub use pair::Pair;
 
 mod container;
+mod containerd;
 mod pair;
 
 /// Where the first boot of a guest leaves its id for the second. Programs that end in `_after_reboot` run in that, on the same disk.

@@ -1,4 +1,4 @@
-//! A container in a guest: busybox, run by crun.
+//! A container in a guest: busybox, run by crun, or by containerd with runc.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{all, said};
+use super::{Containerd, all, said};
 
 /// What busybox is in it.
 const APPLETS: &[&str] =
@@ -19,6 +19,7 @@ pub struct Container {
     bundle: tempfile::TempDir,
     process: Value,
     mounts: Vec<Value>,
+    seccomp: Option<PathBuf>,
     /// The context that crun runs in, if it is not that of the test.
     engine: Option<&'static str>,
 }
@@ -45,7 +46,7 @@ impl Container {
             "terminal": false, "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"], "noNewPrivileges": true,
         });
         let mounts = vec![json!({"destination": "/proc", "type": "proc", "source": "proc"})];
-        Self { bundle, process, mounts, engine: None }
+        Self { bundle, process, mounts, seccomp: None, engine: None }
     }
 
     /// Its files on the guest.
@@ -58,6 +59,13 @@ impl Container {
     #[must_use]
     pub fn apparmor(mut self, profile: &str) -> Self {
         self.process["apparmorProfile"] = profile.into();
+        self
+    }
+
+    /// Confined by the seccomp profile in this file.
+    #[must_use]
+    pub fn seccomp(mut self, file: &Path) -> Self {
+        self.seccomp = Some(file.to_owned());
         self
     }
 
@@ -118,13 +126,34 @@ impl Container {
     pub fn run(mut self, script: &str) -> Output {
         self.process["args"] = json!(["/bin/sh", "-c", script]);
         let namespaces = ["pid", "mount", "ipc", "uts", "network"].map(|kind| json!({"type": kind}));
+        let seccomp = self.seccomp.as_deref().map(|file| {
+            let text = fs::read(file).expect("the profile is there");
+            serde_json::from_slice::<Value>(&text).expect("it is JSON")
+        });
         let config = json!({
             "ociVersion": "1.0.0", "process": self.process, "root": {"path": "rootfs"}, "mounts": self.mounts,
-            "linux": {"namespaces": namespaces},
+            "linux": {"namespaces": namespaces, "seccomp": seccomp},
         });
         fs::write(self.bundle.path().join("config.json"), config.to_string()).expect("a file can be written");
         let name = self.bundle.path().file_name().and_then(|name| name.to_str()).expect("a name");
         crun(self.bundle.path(), name, self.engine)
+    }
+
+    /// The same by containerd, with the mounts and the namespaces that it gives to any container, and runc.
+    ///
+    /// # Panics
+    /// If its client cannot be started, or a path is no text.
+    pub fn run_by(self, containerd: &Containerd, script: &str) -> Output {
+        let text = |path: &Path| path.to_str().expect("a path that is text").to_owned();
+        let root = self.root();
+        let seccomp = self.seccomp.as_deref().map(|file| ["--seccomp".into(), "--seccomp-profile".into(), text(file)]);
+        let apparmor =
+            self.process["apparmorProfile"].as_str().map(|name| ["--apparmor-profile", name].map(String::from));
+        let mut words = ["run", "--rm", "--rootfs"].map(String::from).to_vec();
+        words.extend(seccomp.into_iter().flatten().chain(apparmor.into_iter().flatten()));
+        words.push(text(&root));
+        words.extend(["by-containerd", "/bin/sh", "-c", script].map(String::from));
+        containerd.ctr(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 

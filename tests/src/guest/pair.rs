@@ -68,6 +68,12 @@ impl Pair {
         self.running.push(command.spawn().expect("it can be started"));
     }
 
+    /// The file of an installed SeccompProfile.
+    #[must_use]
+    pub fn seccomp_file(&self, name: &str) -> PathBuf {
+        self.path("root/var/lib/kubelet/seccomp/operator").join(format!("{name}.json"))
+    }
+
     /// The status of a profile, by its kind in lower case and its name.
     #[must_use]
     pub fn says(&self, kind: &str, name: &str) -> String {

@@ -127,3 +127,23 @@ fn a_capability_works_only_where_the_profile_has_it() {
     assert!(printed[1].contains("refused"), "{}", printed[1]);
     done(&["cap-with", "cap-without"].map(remove));
 }
+
+#[test]
+fn mounts_are_for_those_that_may_reach_raw_devices() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    let capable = |names: &[&str]| {
+        busybox(json!({"abstract": {
+            "capability": {"allowedCapabilities": names}, "filesystem": {"readWritePaths": ["/tmp/", "/tmp/**"]},
+        }}))
+    };
+    done(&[
+        profile("mount-with", capable(&["sys_admin", "sys_rawio"])),
+        profile("mount-without", capable(&["sys_admin"])),
+    ]);
+    let script = "mkdir /tmp/m; mount -t tmpfs none /tmp/m && echo mounted || echo refused";
+    let run = |name: &str| run(name, Container::busybox().capabilities(&["CAP_SYS_ADMIN"]), script);
+    let printed = ["mount-with", "mount-without"].map(run);
+    assert!(printed[0].contains("mounted"), "{}", printed[0]);
+    assert!(printed[1].contains("Permission denied") && printed[1].contains("refused"), "{}", printed[1]);
+    done(&["mount-with", "mount-without"].map(remove));
+}
