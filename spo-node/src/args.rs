@@ -143,6 +143,13 @@ pub struct Daemon {
     /// The port of `/healthz` and `/readyz`; 0 for none. With --once there is none.
     #[arg(long, default_value_t = 8085, value_name = "PORT")]
     pub health_port: u16,
+    /// The port of `/metrics` and `/metrics-spod`; 0 for none. In a pod it is 9443 by default, elsewhere there is none. With --once there is
+    /// none either.
+    #[arg(long, value_name = "PORT")]
+    pub metrics_port: Option<u16>,
+    /// The folder with `tls.crt` and `tls.key` that metrics are served with. It is watched.
+    #[arg(long, value_name = "FOLDER", default_value = paths::METRICS)]
+    pub metrics_cert_dir: PathBuf,
     /// The file that says how to reach the API server, for running outside a pod. In a pod, the service account serves.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -160,6 +167,18 @@ pub struct Daemon {
     /// Which modules this node is to serve.
     #[command(flatten)]
     pub modules: Modules,
+}
+
+/// The port of metrics in a pod, by the reference operator.
+const METRICS_PORT: u16 = 9443;
+
+impl Daemon {
+    /// Where metrics are served, if they are to be.
+    pub fn metrics_port(&self) -> Option<u16> {
+        let is_pod = self.source == From::Kubernetes && self.kubeconfig.is_none();
+        let usual = || is_pod.then_some(METRICS_PORT);
+        self.metrics_port.or_else(usual).filter(|port| *port != 0 && !self.once)
+    }
 }
 
 /// Settings about the host.
@@ -216,7 +235,7 @@ switch! {
         with_recording = false env "ENABLE_RECORDING",
         /// Accepted for the reference operator's sake: memory follows the node anyway.
         with_mem_optim = false,
-        /// Accepted for the reference operator's sake: this version serves no metrics yet.
+        /// Serve metrics in plain text, to everybody who reaches the port. Without an API server this is the only way.
         with_insecure_metrics_access = false env "ENABLE_INSECURE_METRICS_ACCESS",
     }
 }
@@ -341,6 +360,16 @@ mod tests {
         for wrong in ["directory", "directory:", "folder:/x", "kubernetes:x"] {
             assert!(daemon(&["--source", wrong]).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn metrics_are_served_in_a_pod_and_elsewhere_where_a_port_is_named() {
+        let port = |words: &[&str]| daemon(words).unwrap().metrics_port();
+        assert_eq!(port(&["--metrics-port", "0"]), None);
+        assert_eq!(port(&["--source", "directory:x"]), None);
+        assert_eq!(port(&["--source", "directory:x", "--metrics-port", "9100"]), Some(9100));
+        assert_eq!(port(&["--kubeconfig", "x"]), None);
+        assert_eq!(port(&["--once", "--metrics-port", "9100"]), None);
     }
 
     #[test]

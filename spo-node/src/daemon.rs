@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::catalogue::{Catalogue, Known};
 use crate::health::Ready;
+use crate::metrics::counters::Counters;
 use crate::signals::Ending;
 use crate::source::{self, Source};
 pub use lane::{BoxedHost, Changes, Lane};
@@ -43,6 +44,13 @@ impl<S: Source> Daemon<S> {
     /// A daemon that installs what `source` wants. There is a lane for each module, once.
     pub fn new(source: S, lanes: Vec<Lane>) -> Self {
         Self { source, catalogue: Catalogue::default(), lanes }
+    }
+
+    /// The same, with what it does counted.
+    #[must_use]
+    pub fn counted(mut self, counters: &Counters) -> Self {
+        self.lanes.iter_mut().for_each(|lane| lane.count(counters));
+        self
     }
 
     /// Runs until a signal comes; `once`, until the source was read and everything was done or has failed.

@@ -55,7 +55,7 @@ pub fn start(port: u16, ready: &Ready) -> Result<()> {
 }
 
 /// Both families, or IPv4 alone on a node without IPv6.
-fn listen(port: u16) -> std::io::Result<TcpListener> {
+pub(crate) fn listen(port: u16) -> std::io::Result<TcpListener> {
     let open = |socket: TcpSocket, address: SocketAddr| {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;

@@ -14,6 +14,7 @@ pub mod installer;
 pub mod lock;
 pub mod log;
 pub mod manifest;
+pub mod metrics;
 pub mod paths;
 pub mod render;
 pub mod run;

@@ -13,6 +13,9 @@ pub const KUBELET: &str = "/var/lib/kubelet";
 /// Where statuses of a folder's profiles go, if nothing says otherwise.
 pub const STATUSES: &str = "/run/security-profiles-operator/status";
 
+/// Where the certificate of metrics is mounted.
+pub const METRICS: &str = "/var/run/secrets/metrics";
+
 /// The content of [`KUBELET_CONFIG`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

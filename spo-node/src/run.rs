@@ -15,6 +15,7 @@ use crate::daemon::{Changes, Daemon, Lane};
 use crate::health::{self, Ready};
 use crate::installer::{self, remote::RemoteHost};
 use crate::lock::{Lock, LockError};
+use crate::metrics::{self, counters::Counters};
 use crate::signals::Ending;
 use crate::source::Source;
 use crate::source::directory::Directory;
@@ -93,7 +94,15 @@ async fn serve(settings: args::Daemon) -> Result<ExitCode> {
                 .clone()
                 .unwrap_or_else(|| paths::below(&settings.host.root, Path::new(paths::STATUSES)));
             let source = Directory::open(folder, &statuses, &node)?;
-            install(source, &settings, &ready, ending).await
+            let counters = Counters::new()?;
+            if let Some(port) = settings.metrics_port() {
+                ensure!(
+                    settings.modules.with_insecure_metrics_access,
+                    "there is no API server to say who may read metrics: pass --with-insecure-metrics-access too, which shows them to everybody"
+                );
+                metrics::start(port, metrics::Access::Insecure, counters.clone())?;
+            }
+            install(source, &settings, &counters, &ready, ending).await
         }
         From::Kubernetes => {
             let how = kubernetes::Settings { kubeconfig: settings.kubeconfig.clone(), node_name: node };
@@ -105,12 +114,29 @@ async fn serve(settings: args::Daemon) -> Result<ExitCode> {
                 });
             }
             let source = Kubernetes::connect(&how, &settings.operator_namespace).await?;
-            install(source, &settings, &ready, ending).await
+            let counters = Counters::new()?;
+            if let Some(port) = settings.metrics_port() {
+                metrics::start(port, access(&settings, source.client()), counters.clone())?;
+            }
+            install(source, &settings, &counters, &ready, ending).await
         }
     }
 }
 
-async fn install<S: Source>(source: S, settings: &args::Daemon, ready: &Ready, mut ending: Ending) -> Result<ExitCode> {
+fn access(settings: &args::Daemon, client: kube::Client) -> metrics::Access {
+    if settings.modules.with_insecure_metrics_access {
+        return metrics::Access::Insecure;
+    }
+    metrics::Access::Secure { client, certificates: settings.metrics_cert_dir.clone() }
+}
+
+async fn install<S: Source>(
+    source: S,
+    settings: &args::Daemon,
+    counters: &Counters,
+    ready: &Ready,
+    mut ending: Ending,
+) -> Result<ExitCode> {
     let (root, kubelet) = (&settings.host.root, settings.host.kubelet());
     let folder = paths::profiles_here(root, &kubelet);
     let _lock = tokio::select! {
@@ -121,7 +147,8 @@ async fn install<S: Source>(source: S, settings: &args::Daemon, ready: &Ready, m
         }
     };
     tracing::info!(folder = %folder.display(), "installing profiles");
-    let ended = Daemon::new(source, lanes(settings, folder)).run(settings.once, ready, ending).await?;
+    let ended =
+        Daemon::new(source, lanes(settings, folder)).counted(counters).run(settings.once, ready, ending).await?;
     if settings.once && ended.errors > 0 {
         tracing::error!(errors = ended.errors, "not everything could be installed");
         return Ok(ExitCode::FAILURE);

@@ -170,6 +170,26 @@ pub enum EventReason {
 }
 
 impl EventReason {
+    /// Those that somebody should look at.
+    pub const WARNINGS: [Self; 13] = {
+        use Module::{AppArmor, Seccomp, Selinux};
+        [
+            Self::CannotSave(Seccomp),
+            Self::CannotSave(Selinux),
+            Self::CannotSave(AppArmor),
+            Self::CannotRemove(Seccomp),
+            Self::CannotRemove(Selinux),
+            Self::CannotRemove(AppArmor),
+            Self::Invalid(Seccomp),
+            Self::Invalid(Selinux),
+            Self::Invalid(AppArmor),
+            Self::NotAllowed,
+            Self::NotSupported(Seccomp),
+            Self::NotSupported(Selinux),
+            Self::NotSupported(AppArmor),
+        ]
+    };
+
     /// The text of `reason`.
     pub const fn as_str(self) -> &'static str {
         use Module::{AppArmor, Seccomp, Selinux};

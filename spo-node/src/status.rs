@@ -89,6 +89,11 @@ impl Standing {
         }
     }
 
+    /// Whether a step that failed is what it says.
+    pub fn is_of_a_step(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Stuck { .. })
+    }
+
     /// The message, for people: at most 1 KiB.
     pub fn message(&self, key: &ProfileKey) -> String {
         let place = place(key);

@@ -7,6 +7,7 @@
 //! `identity` is what is served right now. `x509` reads certificates, `authority` makes them, `secret` reads and writes the two
 //! Secrets, `consumer` the consumers. What has to be done is decided by the pure [`plan`], from what was observed and the time;
 //! `world` is what was observed, [`keeper`] the loop that observes and applies. `folder` is the other source.
+//! `metrics` does the same, of the same authority, for the certificate that the daemons serve metrics with.
 //!
 //! Vocabulary: a *bundle* is the certificates that a consumer trusts. While one authority follows another, it holds both.
 
@@ -15,6 +16,7 @@ mod consumer;
 mod folder;
 mod identity;
 mod keeper;
+mod metrics;
 mod plan;
 mod secret;
 mod world;

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::catalogue::{Catalogue, Known};
+use crate::metrics::counters::Counters;
 use crate::source::{Event, Report, due};
 use crate::status::{Standing, chain};
 use crate::sync::{Files, Scope, Todo, diff, is_error};
@@ -56,6 +57,8 @@ pub struct Lane {
     events: BTreeMap<ProfileKey, Event>,
     retry_at: Option<Instant>,
     retry_after: Duration,
+    /// Where what is done is counted, if it is.
+    counters: Option<Counters>,
 }
 
 impl fmt::Debug for Lane {
@@ -100,7 +103,13 @@ impl Lane {
             events: BTreeMap::new(),
             retry_at: None,
             retry_after: RETRY_FIRST,
+            counters: None,
         }
+    }
+
+    /// Has what is done counted.
+    pub(super) fn count(&mut self, counters: &Counters) {
+        self.counters = Some(counters.clone());
     }
 
     /// Says that these profiles may have changed. Those of other modules are passed over.

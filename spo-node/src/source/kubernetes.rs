@@ -142,6 +142,11 @@ impl Kubernetes {
         Ok(Self::of(target, &settings.node_name, seen))
     }
 
+    /// What it talks to the API server with.
+    pub fn client(&self) -> Client {
+        self.target.client.clone()
+    }
+
     fn of(target: Target, node: &str, seen: SelectAll<BoxStream<'static, Seen>>) -> Self {
         Self {
             statuses: Statuses::new(node.to_owned()),

@@ -10,5 +10,6 @@ mod disk;
 mod installer;
 mod installs;
 mod lifecycle;
+mod metrics;
 mod support;
 mod survey;

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::authority::{Authority, AuthorityError};
 use super::consumer::{Id, Kind, SERVICE};
 use super::identity::Identity;
+use super::metrics;
 use super::plan::{self, Action, Wanted};
 use super::secret;
 use super::world::{self, Object, Source, World};
@@ -79,7 +80,7 @@ impl Keeper {
         let names = service.into_iter().chain(more.iter().map(|name| name.to_str().into_owned())).collect();
         Self {
             client,
-            wanted: Wanted { namespace: namespace.to_owned(), names },
+            wanted: Wanted { namespace: namespace.to_owned(), names, metrics: metrics::names(namespace) },
             identity,
             leading,
             world: World::default(),
@@ -192,6 +193,18 @@ impl Keeper {
                 let old = self.world.serving.as_ref().ok_or(KeepError::Gone(secret::SERVING))?;
                 self.write(Source::Serving, secret::with_bundle(old, &bundle)).await?;
             }
+            Action::IssueMetrics { valid, names } => {
+                let authority = self.authority()?;
+                let issued = authority.issue(names, *valid)?;
+                let secret = secret::with_metrics(self.world.metrics.as_ref(), &issued, &authority.bundle);
+                self.write(Source::Metrics, secret).await?;
+                tracing::info!(not_after = %valid.not_after, "issued a certificate for metrics");
+            }
+            Action::CopyMetricsBundle => {
+                let bundle = self.authority()?.bundle;
+                let old = self.world.metrics.as_ref().ok_or(KeepError::Gone(secret::METRICS))?;
+                self.write(Source::Metrics, secret::with_bundle(old, &bundle)).await?;
+            }
             Action::Patch { consumer, patch } => {
                 let object = tokio::time::timeout(TIMEOUT, self.patch(consumer, patch)).await??;
                 self.world.put(world::source_of(consumer), object);
@@ -258,7 +271,8 @@ fn report(action: &Action, error: &KeepError) {
         Action::Forget { .. } => "forget an authority",
         Action::Patch { .. } => "tell a consumer which authority to trust",
         Action::Issue { .. } => "issue a certificate",
-        Action::CopyBundle => "copy the bundle",
+        Action::CopyBundle | Action::CopyMetricsBundle => "copy the bundle",
+        Action::IssueMetrics { .. } => "issue a certificate for metrics",
     };
     match error {
         KeepError::Request(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {

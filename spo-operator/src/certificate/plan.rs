@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::authority::{Authority, AuthorityError, Validity};
 use super::consumer::{Consumer, Id};
 use super::identity::Pair;
+use super::metrics::{self, Metrics};
 use super::secret::{Origin, SERVING, Serving};
 use super::x509::{self, Certificate};
 
@@ -52,6 +53,7 @@ pub(super) struct Observed {
     pub(super) consumers: Vec<Consumer>,
     /// For how long every consumer has trusted the authority that is there. None if one does not, or if not all are known.
     pub(super) trusted_for: Option<Duration>,
+    pub(super) metrics: Metrics,
 }
 
 /// What is wanted.
@@ -61,6 +63,8 @@ pub(crate) struct Wanted {
     pub(super) namespace: String,
     /// What the serving certificate is for.
     pub(super) names: BTreeSet<String>,
+    /// What the certificate of metrics is for.
+    pub(super) metrics: BTreeSet<String>,
 }
 
 /// What to do.
@@ -86,14 +90,20 @@ pub(super) enum Action {
     Issue { valid: Validity, names: BTreeSet<String> },
     /// Brings the copy of the bundle beside the serving certificate up to date.
     CopyBundle,
+    /// Issues a certificate for metrics.
+    IssueMetrics { valid: Validity, names: BTreeSet<String> },
+    /// Brings the copy of the bundle beside that up to date.
+    CopyMetricsBundle,
 }
 
 /// What has to be done now.
 pub(super) fn plan(seen: &Observed, wanted: &Wanted, now: Timestamp) -> Plan {
-    match &seen.serving {
+    let mut plan = match &seen.serving {
         Some(serving) if serving.origin != Origin::Ours => foreign(seen, serving, wanted, now),
         _ => own(seen, wanted, now),
-    }
+    };
+    metrics::plan(&mut plan, seen, wanted, now);
+    plan
 }
 
 /// The certificate is ours to keep.
@@ -109,23 +119,26 @@ fn own(seen: &Observed, wanted: &Wanted, now: Timestamp) -> Plan {
         }
     };
     trust(&mut plan, seen, &authority.bundle, authority, wanted);
-    match pair.map_or(Standing::Bad, |pair| Standing::of(pair, authority, wanted, now)) {
+    match pair.map_or(Standing::Bad, |pair| Standing::of(pair, authority, &wanted.names, now)) {
         Standing::Due { urgent: false } if seen.trusted_for.is_none_or(|time| time < SPREAD) => {
             plan.again = SPREAD;
         }
-        Standing::Due { .. } | Standing::Bad => plan.actions.push(issue_anew(pair, authority, wanted, now)),
+        Standing::Due { .. } | Standing::Bad => {
+            let (valid, names) = issue_anew(pair, authority, &wanted.names, now);
+            plan.actions.push(Action::Issue { valid, names });
+        }
         Standing::Good => finish(&mut plan, seen.serving.as_ref(), authority, now),
     }
     plan
 }
 
-fn good_for_now(authority: &Certificate, now: Timestamp) -> bool {
+pub(super) fn good_for_now(authority: &Certificate, now: Timestamp) -> bool {
     authority.is_valid_at(now) && now < earlier(authority.not_after, AUTHORITY_AHEAD)
 }
 
 /// What a serving certificate is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     /// Nobody accepts it, or not for each name: there is nothing to lose.
     Bad,
     /// Accepted, and to be followed by another.
@@ -136,12 +149,9 @@ enum Standing {
 }
 
 impl Standing {
-    fn of(pair: &Pair, authority: &Authority, wanted: &Wanted, now: Timestamp) -> Self {
+    pub(super) fn of(pair: &Pair, authority: &Authority, wanted: &BTreeSet<String>, now: Timestamp) -> Self {
         let accepted = |roots: &[Certificate]| {
-            wanted
-                .names
-                .iter()
-                .all(|name| named(name).is_some_and(|name| x509::accepts(roots, &pair.chain, &name, now)))
+            wanted.iter().all(|name| named(name).is_some_and(|name| x509::accepts(roots, &pair.chain, &name, now)))
         };
         if !accepted(&authority.bundle) {
             return Self::Bad;
@@ -155,7 +165,12 @@ impl Standing {
 }
 
 /// A new authority, beside those that the present certificate needs. It is valid from as early as the old one.
-fn make_authority(old: Option<&Authority>, serving: Option<&Serving>, wanted: &Wanted, now: Timestamp) -> Action {
+pub(super) fn make_authority(
+    old: Option<&Authority>,
+    serving: Option<&Serving>,
+    wanted: &Wanted,
+    now: Timestamp,
+) -> Action {
     let chain = serving.and_then(|serving| serving.pair.as_ref().ok()).map_or(&[][..], |pair| &pair.chain);
     let known = old.map_or_else(|| serving.map_or(&[][..], |serving| &serving.bundle), |old| &old.bundle);
     let beside: Vec<Certificate> = known.iter().filter(|one| issued(one, chain, wanted)).cloned().collect();
@@ -165,11 +180,16 @@ fn make_authority(old: Option<&Authority>, serving: Option<&Serving>, wanted: &W
 }
 
 /// A new certificate for all names that are wanted, and for those that the old one had: another process may have asked for them.
-fn issue_anew(old: Option<&Pair>, authority: &Authority, wanted: &Wanted, now: Timestamp) -> Action {
-    let mut names = wanted.names.clone();
+pub(super) fn issue_anew(
+    old: Option<&Pair>,
+    authority: &Authority,
+    wanted: &BTreeSet<String>,
+    now: Timestamp,
+) -> (Validity, BTreeSet<String>) {
+    let mut names = wanted.clone();
     names.extend(old.iter().flat_map(|pair| pair.chain[0].names.iter().cloned()));
     let not_after = later(now, SERVING_LIFE).min(authority.certificate.not_after);
-    Action::Issue { valid: Validity { not_before: authority.certificate.not_before, not_after }, names }
+    (Validity { not_before: authority.certificate.not_before, not_after }, names)
 }
 
 /// Whether `authority` issued the chain, whatever the time is.
@@ -239,7 +259,7 @@ fn foreign(seen: &Observed, serving: &Serving, wanted: &Wanted, now: Timestamp) 
             ));
         }
     }
-    plan.warnings.extend(complaint(serving, wanted, now));
+    plan.warnings.extend(complaint(SERVING, serving, &wanted.names, now));
     plan
 }
 
@@ -250,14 +270,14 @@ fn accepted_by(consumer: &Consumer, serving: &Serving, wanted: &Wanted, now: Tim
 }
 
 /// What is wrong with a certificate that is not ours to mend.
-fn complaint(serving: &Serving, wanted: &Wanted, now: Timestamp) -> Option<String> {
-    let what = format!("Secret {SERVING}, which another program keeps,");
+pub(super) fn complaint(secret: &str, serving: &Serving, wanted: &BTreeSet<String>, now: Timestamp) -> Option<String> {
+    let what = format!("Secret {secret}, which another program keeps,");
     let pair = match &serving.pair {
         Ok(pair) => pair,
         Err(error) => return Some(format!("{what} cannot be served: {error}")),
     };
     let leaf = &pair.chain[0];
-    if let Some(name) = wanted.names.iter().find(|name| !named(name).is_some_and(|name| leaf.is_for(&name))) {
+    if let Some(name) = wanted.iter().find(|name| !named(name).is_some_and(|name| leaf.is_for(&name))) {
         return Some(format!("{what} is not for {name}"));
     }
     if now >= earlier(leaf.not_after, FOREIGN_WARNING) || now < leaf.not_before {

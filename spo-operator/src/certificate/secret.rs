@@ -1,4 +1,4 @@
-//! The two Secrets: what is in them, and who put it there.
+//! The Secrets: what is in them, and who put it there.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,8 @@ use super::x509::Certificate;
 
 /// The serving certificate, under the name it has in the reference.
 pub(super) const SERVING: &str = "webhook-server-cert";
+/// The certificate that daemons serve metrics with, under the name it has in the reference.
+pub(super) const METRICS: &str = "metrics-server-cert";
 /// The authority: apart, so that whoever mounts the serving certificate does not have the key that signs.
 pub(super) const AUTHORITY: &str = "webhook-ca";
 
@@ -57,7 +59,7 @@ pub(super) fn authority(secret: &Secret) -> Result<Authority, AuthorityError> {
     Authority::parse(field(secret, CERTIFICATE), field(secret, KEY), field(secret, BUNDLE))
 }
 
-/// What is in the Secret `webhook-server-cert`.
+/// What is in the Secret `webhook-server-cert`, or that of metrics.
 pub(super) fn serving(secret: &Secret) -> Serving {
     let pair = Pair::parse(field(secret, CERTIFICATE), field(secret, KEY));
     let bundle = Certificate::all(field(secret, BUNDLE)).unwrap_or_default();
@@ -95,6 +97,11 @@ pub(super) fn with_authority(old: Option<&Secret>, authority: &Authority) -> Sec
 /// The Secret `webhook-server-cert` with this certificate, in place of `old`.
 pub(super) fn with_serving(old: Option<&Secret>, issued: &Issued, bundle: &[Certificate]) -> Secret {
     written(SERVING, old, &issued.certificate, &issued.key, bundle)
+}
+
+/// The same for the Secret of metrics.
+pub(super) fn with_metrics(old: Option<&Secret>, issued: &Issued, bundle: &[Certificate]) -> Secret {
+    written(METRICS, old, &issued.certificate, &issued.key, bundle)
 }
 
 /// `old` with another bundle.

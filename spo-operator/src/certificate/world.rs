@@ -1,4 +1,4 @@
-//! What the watches have shown: the two Secrets, and the consumers.
+//! What the watches have shown: the Secrets, and the consumers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use spo_api::GROUP;
 
 use super::consumer::{Consumer, Id, Kind};
+use super::metrics::Metrics;
 use super::plan::Observed;
 use super::secret;
 use crate::definition::{self, Definition};
@@ -25,6 +26,7 @@ pub(crate) const VALIDATING: &str = "spo-validating-webhook-configuration";
 /// Which of the watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
+    Metrics,
     Authority,
     Serving,
     Definitions,
@@ -33,7 +35,8 @@ pub(super) enum Source {
 }
 
 /// What is watched.
-const SOURCES: [Source; 6] = [
+const SOURCES: [Source; 7] = [
+    Source::Metrics,
     Source::Authority,
     Source::Serving,
     Source::Definitions,
@@ -55,6 +58,7 @@ pub(super) enum Object {
 pub(super) struct World {
     pub(super) authority: Option<Secret>,
     pub(super) serving: Option<Secret>,
+    pub(super) metrics: Option<Secret>,
     consumers: BTreeMap<Id, Consumer>,
     /// What has not shown all of its objects yet.
     incomplete: BTreeSet<Source>,
@@ -67,6 +71,7 @@ impl Default for World {
         Self {
             authority: None,
             serving: None,
+            metrics: None,
             consumers: BTreeMap::new(),
             incomplete: SOURCES.into(),
             unseen: BTreeMap::new(),
@@ -102,6 +107,7 @@ impl World {
     pub(super) fn put(&mut self, source: Source, object: Object) {
         match (source, object) {
             (Source::Authority, Object::Secret(secret)) => self.authority = Some(*secret),
+            (Source::Metrics, Object::Secret(secret)) => self.metrics = Some(*secret),
             (_, Object::Secret(secret)) => self.serving = Some(*secret),
             (_, Object::Consumer(id, Some(consumer))) => _ = self.consumers.insert(id, consumer),
             (_, Object::Consumer(id, None)) => _ = self.consumers.remove(&id),
@@ -119,7 +125,17 @@ impl World {
             authority: self.authority.as_ref().map(secret::authority),
             serving: self.serving.as_ref().map(secret::serving),
             consumers: self.consumers.values().cloned().collect(),
-            trusted_for: trusted_for.filter(|_| self.incomplete.is_empty()),
+            trusted_for: trusted_for.filter(|_| self.incomplete.iter().all(|source| *source == Source::Metrics)),
+            metrics: self.metrics_server(),
+        }
+    }
+
+    /// A role of an earlier release does not show this Secret, and webhooks do not wait for it.
+    fn metrics_server(&self) -> Metrics {
+        match &self.metrics {
+            Some(secret) => Metrics::There(secret::serving(secret)),
+            None if self.incomplete.contains(&Source::Metrics) => Metrics::Unknown,
+            None => Metrics::Missing,
         }
     }
 
@@ -127,6 +143,7 @@ impl World {
         match source {
             Source::Authority => self.authority.iter().map(Secret::name_any).collect(),
             Source::Serving => self.serving.iter().map(Secret::name_any).collect(),
+            Source::Metrics => self.metrics.iter().map(Secret::name_any).collect(),
             Source::Definitions | Source::Mutating(_) | Source::Validating => {
                 let ids = self.consumers.keys().filter(|id| source_of(id) == source);
                 ids.map(|id| id.name.clone()).collect()
@@ -138,6 +155,7 @@ impl World {
         match source {
             Source::Authority => self.authority = None,
             Source::Serving => self.serving = None,
+            Source::Metrics => self.metrics = None,
             Source::Definitions | Source::Mutating(_) | Source::Validating => {
                 self.consumers.retain(|id, _| id.name != name || source_of(id) != source);
             }
@@ -171,6 +189,7 @@ pub(super) fn watch(client: &Client, namespace: &str) -> BoxStream<'static, (Sou
     };
     let watches = [
         objects(Source::Authority, secrets.clone(), named(secret::AUTHORITY), "the Secret webhook-ca", of_secret),
+        objects(Source::Metrics, secrets.clone(), named(secret::METRICS), "the Secret metrics-server-cert", of_secret),
         objects(Source::Serving, secrets, named(secret::SERVING), "the Secret webhook-server-cert", of_secret),
         objects(Source::Definitions, Api::all(client.clone()), definition::ours(), "definitions", of_definition),
         mutating(0),

@@ -29,6 +29,7 @@ pub(super) struct Switches {
     selinux: bool,
     raw_selinux: bool,
     apparmor: bool,
+    insecure_metrics: bool,
 }
 
 impl Switches {
@@ -39,25 +40,31 @@ impl Switches {
             selinux: says("/selinux/enable").unwrap_or(false),
             raw_selinux: says("/selinux/enableRawSelinuxProfiles").unwrap_or(true),
             apparmor: says("/enableAppArmor").unwrap_or(false),
+            insecure_metrics: says("/enableInsecureMetricsAccess").unwrap_or(false),
         }
     }
 
-    fn none(self) -> bool {
-        !self.selinux && !self.apparmor
+    /// Whether something is on that takes privilege on the host.
+    fn privileged(self) -> bool {
+        self.selinux || self.apparmor
     }
 
     /// The daemon's arguments, in the reference's order.
     fn arguments(self) -> Vec<String> {
         let selinux = ["--with-selinux=true".to_owned(), format!("--with-raw-selinux={}", self.raw_selinux)];
         let selinux = selinux.into_iter().filter(|_| self.selinux);
-        selinux.chain(self.apparmor.then(|| "--with-apparmor=true".to_owned())).collect()
+        let others =
+            [(self.apparmor, "--with-apparmor=true"), (self.insecure_metrics, "--with-insecure-metrics-access=true")];
+        selinux.chain(others.into_iter().filter(|(on, _)| *on).map(|(_, argument)| argument.to_owned())).collect()
     }
 }
 
 /// The part of the pod's `spec` that the switches decide; nothing when none is on. `there` is the `spec` of the pod as it is.
 pub(super) fn pod(on: Switches, there: &Value) -> Value {
-    if on.none() {
-        return json!({});
+    if !on.privileged() {
+        let arguments = on.arguments();
+        let daemon = || json!({"containers": [{"name": DAEMON, "args": arguments}]});
+        return if arguments.is_empty() { json!({}) } else { daemon() };
     }
     let sockets = json!({"name": INSTALLER, "mountPath": SOCKETS, "readOnly": true});
     json!({
@@ -142,13 +149,25 @@ mod tests {
     #[case::selinux(json!({"selinux": {"enable": true}}), &["--with-selinux=true", "--with-raw-selinux=true"])]
     #[case::not_raw(json!({"selinux": {"enable": true, "enableRawSelinuxProfiles": false}}), &["--with-selinux=true", "--with-raw-selinux=false"])]
     #[case::apparmor(json!({"enableAppArmor": true}), &["--with-apparmor=true"])]
+    #[case::metrics(json!({"enableInsecureMetricsAccess": true}), &["--with-insecure-metrics-access=true"])]
+    #[case::metrics_too(json!({"enableAppArmor": true, "enableInsecureMetricsAccess": true}), &["--with-apparmor=true", "--with-insecure-metrics-access=true"])]
     #[case::both(json!({"enableAppArmor": true, "selinux": {"enable": true}}), &["--with-selinux=true", "--with-raw-selinux=true", "--with-apparmor=true"])]
     fn x8_the_daemon_is_told_what_is_switched_on(#[case] spec: Value, #[case] arguments: &[&str]) {
         let on = Switches::of(&spec);
         assert_eq!(on.arguments(), arguments);
         let wanted = pod(on, &installed());
-        assert_eq!(container(&wanted, INSTALLER).is_null(), arguments.is_empty(), "{wanted}");
-        assert_eq!(wanted.get("hostPID").is_some(), !arguments.is_empty());
+        assert_eq!(container(&wanted, INSTALLER).is_null(), !on.privileged(), "{wanted}");
+        assert_eq!(wanted.get("hostPID").is_some(), on.privileged());
+    }
+
+    #[test]
+    fn a_switch_without_privilege_changes_the_arguments_and_nothing_else_and_is_put_back() {
+        let metrics = Switches { insecure_metrics: true, ..Switches::default() };
+        let mut there = installed();
+        assert!(!is_as_wanted(&there, metrics));
+        there["containers"][0]["args"] = json!(metrics.arguments());
+        assert!(is_as_wanted(&there, metrics));
+        assert!(!is_as_wanted(&there, Switches::default()));
     }
 
     fn on() -> Switches {

@@ -1,6 +1,8 @@
 //! The daemon without privilege and the installer with it, as their containers run them: two processes and a socket between them.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use super::Guest;
 
 /// The user of the daemon's container.
 const DAEMON: u32 = 65535;
+/// Where the daemon shows its metrics; no other is in the guest.
+const METRICS_PORT: u16 = 9443;
 /// Far longer than anything takes, beside other guests.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -58,6 +62,7 @@ impl Pair {
         command.args(["daemon", module, "--health-port", "0", "--node-name", "guest", "--source"]);
         command.arg(format!("directory:{}", self.path("profiles").display()));
         command.arg("--root").arg(self.path("root")).arg("--status-dir").arg(self.path("status"));
+        command.args(["--with-insecure-metrics-access", "--metrics-port"]).arg(METRICS_PORT.to_string());
         command.arg("--installer-socket").arg(self.path("socket")).uid(DAEMON).gid(DAEMON);
         self.begin(command, "daemon.log");
     }
@@ -78,6 +83,18 @@ impl Pair {
     #[must_use]
     pub fn says(&self, kind: &str, name: &str) -> String {
         fs::read_to_string(self.path("status").join(format!("{kind}-{name}.yaml"))).unwrap_or_default()
+    }
+
+    /// How often the daemon has counted an operation on profiles of a module; nothing before it shows its metrics.
+    #[must_use]
+    pub fn counted(&self, module: &str, operation: &str) -> Option<u64> {
+        let request = "GET /metrics-spod HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let mut connection = TcpStream::connect(("127.0.0.1", METRICS_PORT)).ok()?;
+        connection.write_all(request.as_bytes()).ok()?;
+        let mut page = String::new();
+        connection.read_to_string(&mut page).ok()?;
+        let series = format!("security_profiles_operator_{module}_profile_total{{operation=\"{operation}\"}} ");
+        page.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok())
     }
 
     /// Puts a manifest into the daemon's folder, whole or not at all.

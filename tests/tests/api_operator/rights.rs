@@ -71,13 +71,13 @@ async fn the_manager_may_not_speak_for_nodes_nor_change_pods_nor_delete_profiles
 }
 
 #[tokio::test]
-async fn the_webhook_server_may_read_two_secrets_and_change_no_profile() {
+async fn the_webhook_server_may_read_three_secrets_and_change_no_profile() {
     let Some(server) = Server::take().await else { return };
     server.profile("rights").await;
     let client = server.client_of("spo-webhook").await;
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
     refused(secrets.list(&ListParams::default()).await, "reading the other secrets of its namespace");
-    for name in ["webhook-ca", "webhook-server-cert"] {
+    for name in ["webhook-ca", "webhook-server-cert", "metrics-server-cert"] {
         let one = ListParams::default().fields(&format!("metadata.name={name}"));
         secrets.list(&one).await.unwrap();
         refused(secrets.delete(name, &DeleteParams::default()).await, "deleting a secret");

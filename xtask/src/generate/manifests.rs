@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Generated;
 
+mod metrics;
 mod rbac;
 mod webhooks;
 mod workloads;
@@ -31,10 +32,17 @@ const APP: &str = "security-profiles-operator";
 /// The manifests. Equal sources give equal bytes.
 pub(super) fn files() -> Result<Vec<Generated>> {
     let mut files = vec![file(PATH, &head(), &objects())?];
-    for (path, about, objects) in webhooks::manifests() {
+    for (path, about, objects) in others() {
         files.push(file(path, about, &objects)?);
     }
     Ok(files)
+}
+
+/// What is applied after the operator, each with the comment at its top.
+fn others() -> Vec<(&'static str, &'static str, Vec<Value>)> {
+    let mut others = webhooks::manifests();
+    others.push(metrics::monitoring());
+    others
 }
 
 fn head() -> String {
@@ -60,7 +68,14 @@ fn objects() -> Vec<Value> {
     objects.extend(rbac::manager());
     objects.extend(rbac::webhook());
     objects.extend(rbac::daemon());
-    objects.extend([workloads::manager(), workloads::webhook(), webhooks::service(), workloads::daemon_set()]);
+    objects.extend(metrics::reader());
+    objects.extend([
+        workloads::manager(),
+        workloads::webhook(),
+        webhooks::service(),
+        metrics::service(),
+        workloads::daemon_set(),
+    ]);
     objects
 }
 
@@ -94,7 +109,7 @@ fn service_account(name: &str) -> Value {
 mod tests {
     use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
     use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-    use k8s_openapi::api::core::v1::{Container, Namespace, PodSpec, Service, ServiceAccount};
+    use k8s_openapi::api::core::v1::{Container, Namespace, PodSpec, Secret, Service, ServiceAccount};
     use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
     use serde::Serialize;
     use serde::de::DeserializeOwned;
@@ -124,6 +139,9 @@ mod tests {
                 "Service" => round_trip::<Service>(&object),
                 "MutatingWebhookConfiguration" => round_trip::<MutatingWebhookConfiguration>(&object),
                 "ValidatingWebhookConfiguration" => round_trip::<ValidatingWebhookConfiguration>(&object),
+                "Secret" => round_trip::<Secret>(&object),
+                // Not one of Kubernetes' own kinds.
+                "ServiceMonitor" => object.clone(),
                 other => panic!("no type for {other}"),
             };
             assert_eq!(read, object);
@@ -138,8 +156,8 @@ mod tests {
     }
 
     fn all_objects() -> Vec<Value> {
-        let webhooks = webhooks::manifests().into_iter().flat_map(|(_, _, objects)| objects);
-        objects().into_iter().chain(webhooks).collect()
+        let others = others().into_iter().flat_map(|(_, _, objects)| objects);
+        objects().into_iter().chain(others).collect()
     }
 
     fn rules() -> Vec<PolicyRule> {
@@ -148,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn no_role_has_a_wildcard_or_reads_secrets_but_those_of_the_webhooks_certificate() {
+    fn no_role_has_a_wildcard_or_reads_secrets_but_those_of_the_certificates() {
         for rule in rules() {
             let words = [rule.api_groups.clone(), rule.resources.clone(), Some(rule.verbs.clone())];
             assert!(!words.iter().flatten().flatten().any(|word| word == "*"), "{rule:?}");
             let secrets = rule.resources.iter().flatten().any(|resource| resource.starts_with("secrets"));
-            let named =
-                rule.resource_names.as_deref() == Some(&["webhook-ca".to_owned(), "webhook-server-cert".to_owned()]);
+            let own = ["webhook-ca", "webhook-server-cert", "metrics-server-cert"].map(str::to_owned);
+            let named = rule.resource_names.as_deref() == Some(&own);
             assert!(!secrets || named || rule.verbs == ["create"], "{rule:?}");
         }
         let everywhere = objects().into_iter().filter(|object| object["kind"] == "ClusterRole");

@@ -14,6 +14,9 @@ impl Lane {
         let mut reports = Vec::new();
         for (key, standing) in standings {
             let Some(entry) = catalogue.get(&key) else { continue };
+            if let Some(counters) = &self.counters {
+                counters.compared(key.kind, is_error(&standing));
+            }
             let event = self.events.remove(&key);
             let now = (entry.desired.generation, standing);
             if event.is_none() && self.told.get(&key) == Some(&now) {
@@ -22,6 +25,9 @@ impl Lane {
             let mut report = status::report(&entry.desired, &now.1);
             let news = self.told.get(&key).is_none_or(|(_, before)| *before != now.1);
             let warning = now.1.warning(self.module).filter(|_| news);
+            if let (Some(reason), Some(counters), false) = (warning, &self.counters, now.1.is_of_a_step()) {
+                counters.failed(&key, reason);
+            }
             report.event = event.or_else(|| warning.map(|reason| Event { reason, note: report.message.clone() }));
             log(&report, is_error(&now.1));
             self.told.insert(key, now);
@@ -35,15 +41,24 @@ impl Lane {
         let there = |key: &ProfileKey| catalogue.get(key).is_some();
         match scope {
             Scope::All => {
+                self.told.keys().filter(|key| !there(key)).for_each(|key| self.uncount(key));
                 self.told.retain(|key, _| there(key));
                 self.events.retain(|key, _| there(key));
             }
             Scope::Some(keys) => {
                 for key in keys.iter().filter(|key| !there(key)) {
+                    self.uncount(key);
                     self.told.remove(key);
                     self.events.remove(key);
                 }
             }
+        }
+    }
+
+    /// No series names a profile that is gone.
+    fn uncount(&self, key: &ProfileKey) {
+        if let Some(counters) = &self.counters {
+            counters.forget(key);
         }
     }
 }

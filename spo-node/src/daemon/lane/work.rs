@@ -45,6 +45,7 @@ impl Lane {
 
     fn applied(&mut self, todo: &Todo, result: &Result<Change, HostError>) {
         self.note(todo, result);
+        self.tally(todo, result);
         if let Ok(change) = result {
             self.sight.expect(todo.file_name(), *change);
         }
@@ -73,6 +74,16 @@ impl Lane {
                 tracing::error!(profile = %key, file, error = %chain(error), "cannot remove")
             }
             _ => {}
+        }
+    }
+
+    /// Counts what was done. A step that fails again counts again.
+    fn tally(&self, todo: &Todo, result: &Result<Change, HostError>) {
+        let Some(counters) = &self.counters else { return };
+        match (todo, result) {
+            (_, Ok(change)) => counters.changed(self.module, *change),
+            (Todo::Install { key, .. }, Err(_)) => counters.failed(key, EventReason::CannotSave(self.module)),
+            (Todo::Remove { key, .. }, Err(_)) => counters.failed(key, EventReason::CannotRemove(self.module)),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::definition::Definition;
 
 const NAMESPACE: &str = "spo";
 const NAME: &str = "webhook-service.spo.svc";
+const METRICS_NAME: &str = "metrics.spo.svc";
 
 fn now() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -25,7 +26,11 @@ fn days(days: i64) -> SignedDuration {
 }
 
 fn wanted() -> Wanted {
-    Wanted { namespace: NAMESPACE.to_owned(), names: [NAME.to_owned()].into() }
+    Wanted {
+        namespace: NAMESPACE.to_owned(),
+        names: [NAME.to_owned()].into(),
+        metrics: [METRICS_NAME.to_owned()].into(),
+    }
 }
 
 fn valid(from: Timestamp, life: SignedDuration) -> Validity {
@@ -82,6 +87,8 @@ fn steady(from: Timestamp) -> Observed {
         serving: Some(serving),
         consumers,
         trusted_for: Some(Duration::from_secs(3600)),
+        // Nothing is planned for what is not known.
+        metrics: Metrics::Unknown,
     }
 }
 
@@ -100,6 +107,8 @@ fn names(actions: &[Action]) -> Vec<&'static str> {
         Action::Patch { .. } => "patch",
         Action::Issue { .. } => "issue",
         Action::CopyBundle => "copy",
+        Action::IssueMetrics { .. } => "issue for metrics",
+        Action::CopyMetricsBundle => "copy for metrics",
     };
     actions.iter().map(name).collect()
 }
@@ -140,6 +149,16 @@ fn carry_out(seen: &mut Observed, action: Action) {
             let issued = of(seen).issue(&names, valid).unwrap();
             seen.serving = Some(serving(&issued, &of(seen).bundle));
         }
+        Action::IssueMetrics { valid, names } => {
+            let issued = of(seen).issue(&names, valid).unwrap();
+            let secret = secret::with_metrics(None, &issued, &of(seen).bundle);
+            seen.metrics = Metrics::There(secret::serving(&secret));
+        }
+        Action::CopyMetricsBundle => {
+            let bundle = of(seen).bundle.clone();
+            let Metrics::There(there) = &mut seen.metrics else { panic!("nothing to copy to") };
+            there.bundle = bundle;
+        }
         Action::CopyBundle => {
             let bundle = of(seen).bundle.clone();
             seen.serving.as_mut().unwrap().bundle = bundle;
@@ -156,7 +175,8 @@ fn is_accepted(seen: &Observed, now: Timestamp) -> bool {
 
 #[test]
 fn in_an_empty_cluster_an_authority_is_made_then_a_certificate_and_trust_in_it() {
-    let mut seen = Observed { authority: None, serving: None, consumers: vec![trusting(&[])], trusted_for: None };
+    let consumers = vec![trusting(&[])];
+    let mut seen = Observed { authority: None, serving: None, consumers, trusted_for: None, metrics: Metrics::Unknown };
     assert_eq!(settle(&mut seen, now()), ["authority", "patch", "issue"]);
     assert!(is_accepted(&seen, now()));
 }
@@ -415,4 +435,43 @@ fn a_certificate_of_somebody_else_that_cannot_be_served_is_said_and_left() {
     let plan = plan(&seen, &wanted(), now());
     assert_eq!(plan.actions, []);
     assert!(plan.warnings[0].contains("cannot be served"), "{:?}", plan.warnings);
+}
+
+/// Whether whoever has the copy of the bundle accepts what metrics are served with.
+fn reads_metrics(seen: &Observed, now: Timestamp) -> bool {
+    let Metrics::There(there) = &seen.metrics else { return false };
+    let chain = &there.pair.as_ref().unwrap().chain;
+    x509::accepts(&there.bundle, chain, &named(METRICS_NAME).unwrap(), now)
+}
+
+#[test]
+fn metrics_get_a_certificate_of_the_same_authority_that_is_followed_by_another_in_time() {
+    let mut seen = Observed { metrics: Metrics::Missing, ..steady(now()) };
+    assert_eq!(settle(&mut seen, now()), ["issue for metrics"]);
+    assert!(reads_metrics(&seen, now()) && is_accepted(&seen, now()));
+    let day_61 = later(now(), days(61));
+    assert_eq!(settle(&mut seen, day_61), ["issue", "issue for metrics"]);
+    assert!(reads_metrics(&seen, day_61));
+    let mut lost = Observed { authority: None, ..seen };
+    let done = settle(&mut lost, day_61);
+    assert!(done.contains(&"issue for metrics") && reads_metrics(&lost, day_61), "{done:?}");
+}
+
+#[test]
+fn where_somebody_else_keeps_the_certificate_of_webhooks_metrics_still_get_one() {
+    let (serving, another) = kept_by(Some("cert-manager.io/certificate-name"), now());
+    let consumers = vec![trusting(&another.bundle)];
+    let mut seen =
+        Observed { authority: None, serving: Some(serving), consumers, trusted_for: None, metrics: Metrics::Missing };
+    assert_eq!(settle(&mut seen, now()), ["authority", "issue for metrics"]);
+    assert!(reads_metrics(&seen, now()) && is_accepted(&seen, now()));
+}
+
+#[test]
+fn a_certificate_of_metrics_that_somebody_else_keeps_is_never_written() {
+    let (serving, _) = kept_by(Some("cert-manager.io/certificate-name"), now());
+    let seen = Observed { metrics: Metrics::There(serving), ..steady(now()) };
+    let plan = plan(&seen, &wanted(), now());
+    assert_eq!(plan.actions, []);
+    assert!(plan.warnings[0].contains("metrics-server-cert") && plan.warnings[0].contains("is not for"), "{plan:?}");
 }

@@ -72,9 +72,9 @@ fn lease(name: &str) -> Vec<Value> {
     vec![rule(group, &["leases"], &["create"]), named(group, &["leases"], &[name], &["get", "update"])]
 }
 
-/// To keep the certificate of webhooks and its authority.
+/// To keep the certificates of webhooks and of metrics, and their authority.
 fn certificates() -> Vec<Value> {
-    let names = ["webhook-ca", "webhook-server-cert"];
+    let names = ["webhook-ca", "webhook-server-cert", super::metrics::SECRET];
     vec![rule("", &["secrets"], &["create"]), named("", &["secrets"], &names, &["list", "update", "watch"])]
 }
 
@@ -99,6 +99,9 @@ pub(super) fn daemon() -> Vec<Value> {
         // delete: statuses that a reference operator's daemon left
         rule(GROUP, &["securityprofilenodestatuses"], &["create", "delete", "list", "patch", "watch"]),
         rule(GROUP, &["securityprofilenodestatuses/status"], &["patch"]),
+        // whose token a reader of metrics has, and whether they may read
+        rule("authentication.k8s.io", &["tokenreviews"], &["create"]),
+        rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]),
     ];
     // Profiles are cluster-scoped, and events about such objects are in the namespace `default`.
     let events = vec![rule("events.k8s.io", &["events"], &["create"])];
@@ -122,7 +125,7 @@ fn named(group: &str, resources: &[&str], names: &[impl serde::Serialize], verbs
     json!({"apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs})
 }
 
-fn in_cluster(name: &str, account: &str, rules: Vec<Value>) -> Vec<Value> {
+pub(super) fn in_cluster(name: &str, account: &str, rules: Vec<Value>) -> Vec<Value> {
     let metadata = json!({"name": name, "labels": {"app": APP}});
     vec![
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules}),

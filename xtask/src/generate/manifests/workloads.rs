@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, DAEMON, IMAGE, MANAGER, NAMESPACE, WEBHOOK, WEBHOOK_ACCOUNT, webhooks};
+use super::{APP, DAEMON, IMAGE, MANAGER, NAMESPACE, WEBHOOK, WEBHOOK_ACCOUNT, metrics, webhooks};
 
 /// Where the kubelet keeps its files, unless a label of the node says otherwise.
 const KUBELET_DIR: &str = "/var/lib/kubelet";
@@ -96,6 +96,8 @@ pub(super) fn daemon_set() -> Value {
                     "volumes": [
                         {"name": "host", "hostPath": {"path": "/", "type": "Directory"}},
                         {"name": "profiles", "hostPath": {"path": PROFILES, "type": "DirectoryOrCreate"}},
+                        // made by the operator, or by whoever keeps certificates in the cluster; profiles do not wait for it
+                        {"name": "metrics-certificate", "secret": {"secretName": metrics::SECRET, "optional": true}},
                     ],
                 },
             },
@@ -143,7 +145,10 @@ fn daemon() -> Value {
             {"name": "KUBELET_DIR", "value": KUBELET_DIR},
             {"name": "SPOD_NAME", "value": DAEMON},
         ],
-        "ports": [{"name": "liveness-port", "containerPort": 8085, "protocol": "TCP"}],
+        "ports": [
+            {"name": "liveness-port", "containerPort": 8085, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": metrics::PORT, "protocol": "TCP"},
+        ],
         "startupProbe": {
             "httpGet": {"path": "/healthz", "port": "liveness-port"},
             "failureThreshold": 10,
@@ -152,7 +157,10 @@ fn daemon() -> Value {
         },
         "livenessProbe": probe("/healthz", "liveness-port", 10),
         "readinessProbe": probe("/readyz", "liveness-port", 3),
-        "volumeMounts": [{"name": "profiles", "mountPath": format!("{KUBELET_DIR}/seccomp/operator")}],
+        "volumeMounts": [
+            {"name": "profiles", "mountPath": format!("{KUBELET_DIR}/seccomp/operator")},
+            {"name": "metrics-certificate", "mountPath": metrics::FOLDER, "readOnly": true},
+        ],
         "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": context,
     })
