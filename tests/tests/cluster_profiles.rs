@@ -51,6 +51,47 @@ async fn the_same_pod_is_not_refused_by_a_profile_that_allows_it() {
     profile::delete(&cluster, "any-mkdir").await;
 }
 
+/// What runc needs of the kernel between the filter and the container's own program: the calls of the reference's example
+/// `baseprofile-runc.yaml`.
+const RUNC: &str = "
+defaultAction: SCMP_ACT_ERRNO
+architectures: [SCMP_ARCH_X86_64]
+syscalls:
+- action: SCMP_ACT_ALLOW
+  names: [arch_prctl, brk, capget, capset, chdir, close, close_range, epoll_ctl, epoll_pwait, execve, exit_group, faccessat2, fcntl, fstat,
+    fstatfs, futex, getcwd, getdents64, getpid, getppid, getuid, mmap, mprotect, nanosleep, newfstatat, openat, openat2, prctl, read,
+    recvfrom, rt_sigreturn, sched_yield, set_tid_address, setgid, setgroups, setuid, sigaltstack, statx, tgkill, write]
+";
+
+/// What busybox needs to say something.
+const HELLO: &str = "
+defaultAction: SCMP_ACT_ERRNO
+baseProfileName: s2-runc
+syscalls:
+- action: SCMP_ACT_ALLOW
+  names: [arch_prctl, brk, execve, exit_group, getrandom, getuid, mprotect, prctl, prlimit64, readlink, rseq, set_robust_list,
+    set_tid_address, write]
+";
+
+#[tokio::test]
+async fn s2_a_pod_greets_under_a_profile_that_builds_on_what_the_runtime_needs() {
+    let Some(cluster) = operator::cluster().await else { return };
+    let base = profile::create(&cluster, &profile::of("s2-runc", RUNC)).await;
+    profile::ready(&cluster, &base).await;
+    let made = profile::create(&cluster, &profile::of("s2-hello", HELLO)).await;
+    profile::installed(&cluster, &made).await;
+    profile::ready(&cluster, &made).await;
+    let namespace = ns::create(&cluster.client).await;
+    let ended = pod::run(&cluster, &namespace, "hello", "operator/s2-hello.json", "echo hello; mkdir /tmp/d").await;
+    let mut said: Vec<&str> = ended.log.lines().collect();
+    // Standard error may come before standard output.
+    said.sort_unstable();
+    assert_eq!(said, ["hello", "mkdir: can't create directory '/tmp/d': Operation not permitted"]);
+    ns::delete(&cluster.client, &namespace).await;
+    profile::delete(&cluster, "s2-hello").await;
+    profile::delete(&cluster, "s2-runc").await;
+}
+
 #[tokio::test]
 async fn editing_a_profile_reaches_the_file() {
     let Some(cluster) = operator::cluster().await else { return };

@@ -1,10 +1,11 @@
 //! Profiles for SELinux and AppArmor, switched on by the configuration, and pods that they confine on the nodes which have those modules.
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::{DeleteParams, PostParams};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Api, Resource as _};
 use serde_json::{Value, json};
 use spo_api::apparmor::v1::AppArmorProfile;
+use spo_api::binding::v1::ProfileBinding;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::raw_selinux::v1::RawSelinuxProfile;
 use spo_api::selinux::v1::SelinuxProfile;
@@ -15,7 +16,7 @@ use spo_tests::{modules, ns, operator, pod, profile, wait};
 #[tokio::test]
 async fn x8_both_modules_are_switched_on_and_confine_pods_and_are_switched_off_again() {
     let Some(_guests) = Cluster::with_guests().await else { return };
-    let Some(cluster) = operator::cluster().await else { return };
+    let Some(cluster) = operator::cluster_with_webhooks().await else { return };
     modules::on_guests(&cluster, async || {
         tokio::join!(selinux(&cluster), apparmor(&cluster));
     })
@@ -75,10 +76,16 @@ fn with(mut spec: Value, key: &str, value: &str) -> Value {
 
 /// A pod of this SELinux type that writes to the node's log folder; its exit status is that of the write.
 fn writer(cluster: &Cluster, name: &str, usage: &str) -> Value {
+    let mut pod = unlabelled_writer(cluster, name);
+    pod::container(&mut pod)["securityContext"] = json!({"seLinuxOptions": {"type": usage}});
+    pod
+}
+
+/// The same without a type of its own.
+fn unlabelled_writer(cluster: &Cluster, name: &str) -> Value {
     let mut pod =
         pod::of(cluster, name, &format!("exec 2>&1; cat /proc/self/attr/current; echo; echo hello >>/host/{name}.log"));
     pod::on_node(&mut pod, "selinux");
-    pod::container(&mut pod)["securityContext"] = json!({"seLinuxOptions": {"type": usage}});
     pod["spec"]["volumes"] = json!([{"name": "host", "hostPath": {"path": "/var/log"}}]);
     pod::container(&mut pod)["volumeMounts"] = json!([{"name": "host", "mountPath": "/host"}]);
     pod
@@ -90,7 +97,41 @@ const RAW: &str = "(blockinherit container)
 (allow process var_log_t ( sock_file ( getattr read write append open  )))
 ";
 
-/// X1, X2, X3, X5, X6 and X7.
+/// A pod of this SELinux type that wants to talk to itself, where nobody listens.
+async fn caller(cluster: &Cluster, namespace: &str, name: &str) -> String {
+    let mut pod = pod::of(cluster, &format!("{name}-calls"), "exec 2>&1; nc -w 1 127.0.0.1 9 </dev/null; echo ended");
+    pod::on_node(&mut pod, "selinux");
+    pod::container(&mut pod)["securityContext"] = json!({"seLinuxOptions": {"type": format!("{name}.process")}});
+    pod::to_end(cluster, namespace, pod).await.log
+}
+
+/// X9 and X10: a pod that says nothing of SELinux gets the type of the profile that is bound to its image, where its namespace wants
+/// bindings; elsewhere it has that of any container, which may not do what this one does.
+async fn bound(cluster: &Cluster) {
+    let (wants, does_not) = (ns::create(&cluster.client).await, ns::create(&cluster.client).await);
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let label = Patch::Merge(json!({"metadata": {"labels": {"spo.x-k8s.io/enable-binding": ""}}}));
+    namespaces.patch(&wants, &PatchParams::default(), &label).await.expect("it can be labelled");
+    let run = async |namespace: &str| {
+        let bindings: Api<ProfileBinding> = Api::namespaced(cluster.client.clone(), namespace);
+        let binding = json!({
+            "apiVersion": ProfileBinding::api_version(&()), "kind": ProfileBinding::kind(&()), "metadata": {"name": "any"},
+            "spec": {"profileRef": {"kind": "SelinuxProfile", "name": "nodes-x1"}, "image": "*"},
+        });
+        let binding = serde_json::from_value(binding).expect("a binding");
+        bindings.create(&PostParams::default(), &binding).await.expect("it can be made");
+        pod::to_end(cluster, namespace, unlabelled_writer(cluster, "bound")).await
+    };
+    let (in_wants, in_other) = tokio::join!(run(&wants), run(&does_not));
+    assert_eq!(in_wants.phase, "Succeeded", "{}", in_wants.log);
+    assert!(in_wants.log.contains(":nodes-x1.process:"), "{}", in_wants.log);
+    assert_eq!(in_other.phase, "Failed", "{}", in_other.log);
+    assert!(in_other.log.contains("ermission denied") && !in_other.log.contains("nodes-x1"), "{}", in_other.log);
+    ns::delete(&cluster.client, &wants).await;
+    ns::delete(&cluster.client, &does_not).await;
+}
+
+/// X1, X2, X3, X5, X6, X7, X9 and X10.
 async fn selinux(cluster: &Cluster) {
     let namespace = ns::create(&cluster.client).await;
     let x1 = make::<SelinuxProfile>(cluster, "nodes-x1", errorlogger(true)).await;
@@ -131,6 +172,12 @@ async fn selinux(cluster: &Cluster) {
     assert_eq!(x5_ended.phase, "Failed", "{}", x5_ended.log);
     assert!(x5_ended.log.contains("ermission denied"), "{}", x5_ended.log);
 
+    let (with_network, without) =
+        tokio::join!(caller(cluster, &namespace, "nodes-x3"), caller(cluster, &namespace, "nodes-x5"));
+    assert!(with_network.contains("refused"), "{with_network}");
+    assert!(without.contains("ermission denied"), "{without}");
+    bound(cluster).await;
+
     ns::delete(&cluster.client, &namespace).await;
     let namespace = ns::create(&cluster.client).await;
     x1.delete("nodes-x1", &DeleteParams::default()).await.expect("it can be removed");
@@ -161,20 +208,42 @@ async fn cannot_start(cluster: &Cluster, namespace: &str, name: &str) {
     .await;
 }
 
-/// R11.
+/// A pod on the node with AppArmor, under a profile.
+fn confined(cluster: &Cluster, name: &str, profile: &str, script: &str) -> Value {
+    let mut pod = pod::of(cluster, name, script);
+    pod::on_node(&mut pod, "apparmor");
+    pod::container(&mut pod)["securityContext"] =
+        json!({"appArmorProfile": {"type": "Localhost", "localhostProfile": profile}});
+    pod
+}
+
+/// A profile that is enforced permits what it says, and no more.
+async fn enforced(cluster: &Cluster, namespace: &str) {
+    let spec = json!({"abstract": {
+        "executable": {"allowedExecutables": ["/bin/*"], "allowedLibraries": ["/lib/**"]},
+        "filesystem": {"readOnlyPaths": ["/", "/bin/", "/proc/**"], "readWritePaths": ["/tmp/**"]},
+    }});
+    let profiles = make::<AppArmorProfile>(cluster, "nodes-enforced", spec).await;
+    says(cluster, ProfileKind::AppArmor, "nodes-enforced", "apparmor", ProfileState::Installed).await;
+    let script = "exec 2>&1; cat /proc/self/attr/current; echo x >/tmp/x && echo written; echo x >/etc/x";
+    let ended = pod::to_end(cluster, namespace, confined(cluster, "enforced", "nodes-enforced", script)).await;
+    let denied = "nodes-enforced (enforce)\nwritten\n/bin/sh: can't create /etc/x: Permission denied\n";
+    assert_eq!(ended.log, denied);
+    profiles.delete("nodes-enforced", &DeleteParams::default()).await.expect("it can be removed");
+}
+
+/// R11, and what is enforced.
 async fn apparmor(cluster: &Cluster) {
     let namespace = ns::create(&cluster.client).await;
     let profiles = make::<AppArmorProfile>(cluster, "nodes-r11", json!({"mode": "Complain", "abstract": {}})).await;
     says(cluster, ProfileKind::AppArmor, "nodes-r11", "apparmor", ProfileState::Installed).await;
     let why = says(cluster, ProfileKind::AppArmor, "nodes-r11", "selinux", ProfileState::Error).await;
     assert!(why.contains("AppArmor"), "{why}");
-    let mut pod = pod::of(cluster, "r11", "exec 2>&1; cat /proc/self/attr/current; echo x >/tmp/x && echo written");
-    pod::on_node(&mut pod, "apparmor");
-    pod::container(&mut pod)["securityContext"] =
-        json!({"appArmorProfile": {"type": "Localhost", "localhostProfile": "nodes-r11"}});
-    let ended = pod::to_end(cluster, &namespace, pod).await;
+    let script = "exec 2>&1; cat /proc/self/attr/current; echo x >/tmp/x && echo written";
+    let ended = pod::to_end(cluster, &namespace, confined(cluster, "r11", "nodes-r11", script)).await;
     // What a profile in this mode does not know to run goes on below it, by a name of the kernel's.
     assert!(ended.log.starts_with("nodes-r11") && ended.log.ends_with("(complain)\nwritten\n"), "{}", ended.log);
+    enforced(cluster, &namespace).await;
     ns::delete(&cluster.client, &namespace).await;
     profiles.delete("nodes-r11", &DeleteParams::default()).await.expect("it can be removed");
 }
