@@ -22,7 +22,8 @@ pub async fn until<K>(api: &Api<K>, name: &str, what: &str, ready: impl Fn(&K) -
 where
     K: Resource + Clone + Debug + Send + DeserializeOwned + 'static,
 {
-    let waited = await_condition(api.clone(), name, |object: Option<&K>| object.is_some_and(&ready));
+    // On the heap: a test that waits often would otherwise have no room left on its stack.
+    let waited = Box::pin(await_condition(api.clone(), name, |object: Option<&K>| object.is_some_and(&ready)));
     match timeout(PATIENCE, waited).await {
         Ok(Ok(Some(object))) => object,
         Ok(Ok(None)) => panic!("waiting for {name} {what}: it is gone"),
@@ -39,7 +40,7 @@ pub async fn until_gone<K>(api: &Api<K>, name: &str)
 where
     K: Resource + Clone + Debug + Send + DeserializeOwned + 'static,
 {
-    let waited = await_condition(api.clone(), name, |object: Option<&K>| object.is_none());
+    let waited = Box::pin(await_condition(api.clone(), name, |object: Option<&K>| object.is_none()));
     match timeout(PATIENCE, waited).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => panic!("waiting for the end of {name}: {error}"),
