@@ -93,7 +93,7 @@ fn what_can_be_said_is_said_and_nothing_is_told(#[case] rules: &str, #[case] exp
 #[case("profile child /bin/b {\n /a r,\n profile deep {\n }\n }", "line 4: profile child /bin/b: is a block")]
 #[case("#include <abstractions/nameservice>", "not looked into")]
 #[case("include if exists <local/web>", "not looked into")]
-fn w_nd_28_what_cannot_be_said_is_told_with_its_line_and_left_out(#[case] rules: &str, #[case] expected: &str) {
+fn what_cannot_be_said_is_told_with_its_line_and_left_out(#[case] rules: &str, #[case] expected: &str) {
     let (spec, told) = read(rules);
     assert!(told.iter().any(|line| line.contains(expected)), "{told:?}");
     assert_eq!(spec, json!({}));
@@ -177,7 +177,7 @@ fn what_is_no_profile_is_refused_with_its_line(#[case] text: &str, #[case] expec
 
 #[test]
 fn bytes_and_too_much_text_are_refused() {
-    assert_eq!(parse_text(b"profile a { \xff }"), Err(ImportError::NotText));
+    assert!(matches!(parse_text(b"profile a { \xff }"), Err(ImportError::NotText(_))));
     assert_eq!(parse_text(&vec![b' '; (4 << 20) + 1]), Err(ImportError::TooLong((4 << 20) + 1)));
 }
 
@@ -241,4 +241,33 @@ proptest! {
     fn no_text_makes_it_panic(text in "(profile a|[{},#\"() \n\\\\@=/]|/a r,|deny |include <a>|flags=\\(|@\\{X\\}=|é){0,40}") {
         let _ = parse_text(text.as_bytes());
     }
+}
+
+#[test]
+fn a_profile_for_containers_is_read_as_far_as_it_can_be_said_and_the_rest_is_told_line_by_line() {
+    let found = imported(include_str!("../../fuzz/corpus/apparmor_text/container.apparmor"));
+    let spec = serde_json::to_value(to_spec(&found.profile)).unwrap();
+    let all = ["/{**,}"];
+    assert_eq!(
+        spec["abstract"],
+        json!({"executable": {"allowedExecutables": all}, "filesystem": {"readWritePaths": all},
+            "network": {"allowRaw": true, "allowedProtocols": {"allowTcp": true, "allowUdp": true}}})
+    );
+    // Of the denials, those that every AppArmorProfile has and that of mounts, which nothing permits, are not told.
+    let lines: Vec<usize> = found.unread.iter().map(|unread| unread.line).collect();
+    assert_eq!(lines, [2, 4, 5, 6, 7, 8, 12, 13], "{:?}", found.unread);
+}
+
+#[test]
+fn a_profile_of_a_service_is_read_as_far_as_it_can_be_said_and_the_rest_is_told_line_by_line() {
+    let found = imported(include_str!("../../fuzz/corpus/apparmor_text/plain.apparmor"));
+    let spec = serde_json::to_value(to_spec(&found.profile)).unwrap();
+    assert_eq!(
+        spec["abstract"],
+        json!({"filesystem": {"readOnlyPaths": ["/etc/filed/{a,b}.conf"], "readWritePaths": ["/srv/My Documents/*"]},
+            "network": {"allowedProtocols": {"allowTcp": true}}, "capability": {"allowedCapabilities": ["chown", "setuid"]}})
+    );
+    let mut lines: Vec<usize> = found.unread.iter().map(|unread| unread.line).collect();
+    lines.dedup();
+    assert_eq!(lines, [2, 4, 6, 8, 12, 13, 14, 15, 16, 18, 19, 20, 21], "{:?}", found.unread);
 }

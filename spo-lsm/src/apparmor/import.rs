@@ -53,8 +53,8 @@ pub enum ImportError {
     #[error("the text has {0} bytes, and at most {MAX_BYTES} are read; write ** for whole folders")]
     TooLong(usize),
     /// Bytes that are no text.
-    #[error("it is no text in UTF-8; the text of a profile is wanted, not what was compiled of it")]
-    NotText,
+    #[error("it is no text in UTF-8 ({0}); the text of a profile is wanted, not what was compiled of it")]
+    NotText(#[source] std::str::Utf8Error),
     /// The text breaks AppArmor's grammar, so that nobody knows where its rules end.
     #[error("line {line}: {what}")]
     Syntax {
@@ -99,7 +99,7 @@ pub fn parse_text(text: &[u8]) -> Result<Imported, ImportError> {
     if text.len() > MAX_BYTES {
         return Err(ImportError::TooLong(text.len()));
     }
-    let text = std::str::from_utf8(text).map_err(|_| ImportError::NotText)?;
+    let text = std::str::from_utf8(text).map_err(ImportError::NotText)?;
     let mut notes = Notes::default();
     let mut variables = BTreeSet::new();
     let mut read = None;
