@@ -90,25 +90,30 @@ impl<'a> Body<'a> {
 
     pub(super) fn rule(&mut self, rule: Statement<'a>, notes: &mut Notes) {
         let mut words = rule.words.as_slice();
-        let (mut denied, mut audited) = (false, false);
+        let (mut denied, mut audited, mut unsayable) = (false, false, None);
         while let [first, rest @ ..] = words {
             match *first {
                 "allow" => {}
                 "deny" => denied = true,
                 "audit" => audited = true,
-                "owner" => return notes.add(&rule, "is left out: an AppArmorProfile permits files whoever owns them"),
+                "owner" => unsayable = Some("is left out: an AppArmorProfile permits files whoever owns them"),
                 word if word.starts_with("priority=") => {
-                    return notes.add(&rule, "is left out: the rules of an AppArmorProfile have no priorities");
+                    unsayable = Some("is left out: the rules of an AppArmorProfile have no priorities");
                 }
                 _ => break,
             }
             words = rest;
         }
-        let words = words.to_vec();
         if denied {
+            // Words that are none of a known rule: such a denial is no exception of ours.
+            let words = if unsayable.is_some() { rule.words.clone() } else { words.to_vec() };
             self.denials.push(Denial { rule, words });
             return;
         }
+        if let Some(reason) = unsayable {
+            return notes.add(&rule, reason);
+        }
+        let words = words.to_vec();
         if audited {
             notes.add(&rule, "is taken over, but what it permits is not written to the log");
         }

@@ -25,7 +25,10 @@ fn is_path(word: &str) -> bool {
 }
 
 fn is_access(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| b"rwaklmxipPcCuU".contains(&byte))
+    let runs = |byte: u8| b"ipPcCuU".contains(&byte);
+    // How a program is run is said together with that it is.
+    let is_whole = word.contains('x') || !word.bytes().any(runs);
+    !word.is_empty() && is_whole && word.bytes().all(|byte| b"rwaklmx".contains(&byte) || runs(byte))
 }
 
 /// What the letters of an access name, by way of use. What goes with writing is no use of its own.
