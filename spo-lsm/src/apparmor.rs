@@ -12,6 +12,11 @@
 //! exception where it would take away what the profile permits inside of it: with `/data/**` read-only and `/data/tmp/*` read-write, the
 //! first says nothing about writing. Nothing is denied in complain mode, where the kernel would enforce it.
 //!
+//! # Back from the text
+//!
+//! [`parse_text`] reads a text of ours back, and of one that others wrote as much as an AppArmorProfile can say; each rule that became
+//! less or more, or nothing, is told with its line.
+//!
 //! # Comparing and merging
 //!
 //! [`merge`] and [`diff`] judge what profiles permit, not how they are written, with a [`Glob`] for each path; a profile in complain mode
@@ -36,6 +41,7 @@ mod access;
 mod capability;
 mod diff;
 mod glob;
+mod import;
 mod index;
 mod merge;
 mod model;
@@ -52,6 +58,7 @@ mod uses;
 pub use capability::{Capability, UnknownCapability};
 pub use diff::{Diff, Permission, diff};
 pub use glob::{Glob, InvalidGlob};
+pub use import::{ImportError, Imported, Unread, parse_text};
 pub use merge::{MergeError, merge};
 pub use model::{Network, Profile};
 pub use name::{InvalidName, Name};

@@ -62,6 +62,28 @@ fn a_selinux_profile_becomes_a_module_and_a_module_a_profile() {
     assert_eq!(place.run(&["diff", "p.yaml", "again.yaml"]).succeeded().stdout, "");
 }
 
+#[test]
+fn an_apparmor_profile_becomes_a_text_and_a_text_a_profile_with_what_it_cannot_say_named() {
+    let place = Place::new();
+    place.file(
+        "p.yaml",
+        "kind: AppArmorProfile\nmetadata: {name: x}\nspec: {abstract: {filesystem: {readOnlyPaths: [/etc/a b]}}}\n",
+    );
+    place.run(&["convert", "-o", "x", "-p", "x", "p.yaml"]).succeeded();
+    place.run(&["convert", "-o", "again.yaml", "x"]).succeeded();
+    place.run(&["convert", "-o", "again", "-p", "x", "again.yaml"]).succeeded();
+    assert_eq!(place.read("again"), place.read("x"));
+    let text = place.read("x").replace("}\n", "  signal (receive),\n}\n");
+    place.file("y", &text);
+    place
+        .run(&["convert", "-o", "signal.yaml", "y"])
+        .succeeded()
+        .tells("line 17: ")
+        .tells("signal (receive): is left out");
+    place.file("z", "profile x {\n  /a r\n}\n");
+    place.run(&["convert", "z"]).failed().tells("profile z: line 2: a rule without the comma that ends it");
+}
+
 fn permits(calls: &str) -> String {
     format!(
         "kind: SeccompProfile\nmetadata: {{name: web}}\nspec: {{defaultAction: SCMP_ACT_ERRNO, architectures: [SCMP_ARCH_X86_64], syscalls: [{{names: [{calls}], action: SCMP_ACT_ALLOW}}]}}\n"

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use spo_lsm::{Profile, seccomp, selinux};
+use spo_lsm::{Profile, apparmor, seccomp, selinux};
 
 use super::super::yaml;
 use super::{Metadata, Reading};
@@ -18,6 +18,7 @@ pub(super) fn read(text: &str, path: &Path) -> Option<Result<Reading>> {
             is_seccomp.then(|| seccomp(text, path))
         }
         _ if is_cil(text) => Some(cil(text)),
+        _ if is_apparmor(text) => Some(apparmor(text)),
         _ => None,
     }
 }
@@ -43,4 +44,21 @@ fn cil(text: &str) -> Result<Reading> {
     };
     let ignored = unread.iter().map(ToString::to_string).collect();
     Ok(Reading { profile: Profile::Selinux(profile), metadata: Metadata::default(), ignored })
+}
+
+/// Whether the first thing in a text, after comments, is what a text for AppArmor's parser begins with.
+fn is_apparmor(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_start);
+    let first = lines.find(|line| !line.is_empty() && (!line.starts_with('#') || line.starts_with("#include")));
+    first.is_some_and(|line| {
+        ["profile ", "#include", "include ", "include<", "abi ", "@{", "/", "\"/"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    })
+}
+
+fn apparmor(text: &str) -> Result<Reading> {
+    let apparmor::Imported { profile, unread, .. } = apparmor::parse_text(text.as_bytes())?;
+    let ignored = unread.iter().map(ToString::to_string).collect();
+    Ok(Reading { profile: Profile::AppArmor(profile), metadata: Metadata::default(), ignored })
 }
