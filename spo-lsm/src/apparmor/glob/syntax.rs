@@ -165,9 +165,11 @@ impl Reader<'_> {
             return Ok(());
         };
         let follows = self.rest.starts_with('/');
+        // A slash at the beginning stays beside that of the value, unless the values are alternatives: two slashes are another name space.
+        let another_space = nodes.len() == 1 && values.len() == 1;
         let mut alternatives = Vec::new();
         for value in values {
-            let value = if before == Some('/') { value.trim_start_matches('/') } else { value };
+            let value = if before == Some('/') && !another_space { value.trim_start_matches('/') } else { value };
             let value = if follows { value.trim_end_matches('/') } else { value };
             alternatives.push(parse(value)?);
         }
