@@ -13,6 +13,17 @@ fn profile(spec: Value) -> Profile {
     apparmor::parse("web".parse().unwrap(), &serde_json::from_value(spec).unwrap()).unwrap()
 }
 
+/// As `spoc` asks, which knows profiles of any kind.
+#[test]
+fn profiles_of_any_kind_are_merged_and_compared_apparmor_too() {
+    let [read, write] = [files(&["/etc/web/*"], &[], &[]), files(&[], &["/var/log/web"], &[])];
+    let [read, write] = [read, write].map(spo_lsm::Profile::AppArmor);
+    let both = spo_lsm::merge(&read, &write).unwrap();
+    assert!(spo_lsm::diff(&both, &spo_lsm::merge(&write, &read).unwrap()).unwrap().is_empty());
+    let diff = spo_lsm::diff(&read, &both).unwrap().to_string();
+    assert!(diff.contains("/var/log/web") && !diff.contains("/etc/web"), "{diff}");
+}
+
 fn files(read: &[&str], write: &[&str], both: &[&str]) -> Profile {
     profile(filesystem(json!({"readOnlyPaths": read, "writeOnlyPaths": write, "readWritePaths": both})))
 }

@@ -12,23 +12,34 @@ use crate::run::{Run, root, target};
 /// Those whose README has such a program.
 const LIBRARIES: [&str; 2] = ["spo-convert", "spo-lsm"];
 
-/// What is said of builds here is said of these too, so that dependencies need not be built once more.
-const PROFILE: &str = "\n[profile.dev]\ndebug = \"line-tables-only\"\n[profile.dev.package.\"*\"]\ndebug = false\n";
+/// It is a workspace of its own, wherever it lies. What only debuggers read is left out, as here.
+const PROFILE: &str =
+    "\n[workspace]\n[profile.dev]\ndebug = \"line-tables-only\"\n[profile.dev.package.\"*\"]\ndebug = false\n";
 
 pub(super) fn run() -> Result<()> {
-    let place = tempfile::tempdir().context("cannot make a temporary folder")?;
-    // As the READMEs have it: the program beside a clone named spo.
-    symlink(root(), place.path().join("spo")).context("cannot make a link to this workspace")?;
+    // Always the same place, so that what was built is found again.
+    let place = target().join("readme");
+    fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    link(&place.join("spo"))?;
     for library in LIBRARIES {
         let text = fs::read_to_string(root().join(library).join("README.md"));
         let text = text.with_context(|| format!("{library} has no README.md"))?;
-        let folder = place.path().join(library);
+        let folder = place.join(library);
         write(&folder, &text).with_context(|| format!("{library}/README.md"))?;
         let run = Run::cargo().args(["run", "--quiet", "--manifest-path"]).arg(folder.join("Cargo.toml"));
         // The lock file of this workspace says which versions; none is looked for.
-        run.arg("--offline").env("CARGO_TARGET_DIR", target().join("readme")).dir(&folder).run()?;
+        run.arg("--offline").env("CARGO_TARGET_DIR", place.join("target")).dir(&folder).run()?;
     }
     Ok(())
+}
+
+/// As the READMEs have it: the program stands beside a clone named spo.
+fn link(clone: &Path) -> Result<()> {
+    match fs::remove_file(clone) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => symlink(root(), clone),
+    }
+    .with_context(|| format!("cannot make the link {}", clone.display()))
 }
 
 /// Makes the package of a README in `folder`.
