@@ -1,7 +1,7 @@
 //! What is counted, under the reference operator's names.
 //!
 //! The labels of nearly all series are words of this program. Only one kind of series names profiles, and there are not many of those:
-//! they end with their profile, and what is counted for profiles beyond the first [`PROFILES`] is counted for none by name.
+//! they end with their profile, and what is counted for profiles beyond the first 256 is counted for none by name.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
