@@ -155,8 +155,9 @@ fn a_planted_link_is_replaced_and_never_followed() {
     daemon.until("it is installed", || node.says("web").starts_with("Installed") && node.names() == ["web.json"]);
     assert!(node.file("web").symlink_metadata().unwrap().is_file());
 
-    fs::remove_file(node.file("web")).unwrap();
-    symlink(&target, node.file("web")).unwrap();
+    // In one step, or the daemon may have restored the file in between.
+    symlink(&target, node.path("link")).unwrap();
+    fs::rename(node.path("link"), node.file("web")).unwrap();
     daemon
         .until("the link is replaced", || node.file("web").symlink_metadata().is_ok_and(|metadata| metadata.is_file()));
     symlink(&target, node.file("stray")).unwrap();

@@ -37,4 +37,7 @@ fn a_module_that_somebody_removes_is_installed_again() {
     pair.until("it is installed", || pair.says("selinuxprofile", "restored").contains("installed as restored.process"));
     said("semodule", ["-X", "370", "-r", "restored"]);
     pair.until("it is there again", || is_type("restored"));
+    // Or the next daemon removes it, and counts that.
+    pair.take_away("logger.yaml");
+    pair.until("it is removed", || !is_type("restored"));
 }
