@@ -1,6 +1,7 @@
 //! The host on the daemon's side of the socket.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -13,6 +14,7 @@ use spo_api::Module;
 use spo_lsm::host::{Change, Host, HostError, Installed, Outcome, Step, Unsupported};
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use super::wire::{Do, Listed, MAX_BYTES, Outcomes, Steps, Support};
 use crate::daemon::Changes;
@@ -32,6 +34,8 @@ pub struct RemoteHost {
     module: Module,
     socket: PathBuf,
     runtime: Handle,
+    /// Told whenever the installer was not reached: whoever waits for its return may not have noticed that it was away.
+    missed: Arc<Notify>,
 }
 
 /// Why there is no answer.
@@ -52,23 +56,25 @@ enum Failed {
 impl RemoteHost {
     /// The module `module` of the host that the installer at `socket` serves. `runtime` is where connections are driven.
     pub fn new(module: Module, socket: &Path, runtime: Handle) -> Self {
-        Self { module, socket: socket.to_owned(), runtime }
+        Self { module, socket: socket.to_owned(), runtime, missed: Arc::default() }
     }
 
     /// Tells when the installer comes or comes back, and when it says that others changed something.
     pub fn changes(&self) -> Changes {
         let (socket, path) = (self.socket.clone(), format!("/v1/{}/changes", self.module));
         // Whether the next connection is one after a failure, and how long the next pause is.
-        let state = (false, PAUSE_MIN, socket, path);
-        let notices = futures::stream::unfold(state, async |(mut lost, mut pause, socket, path)| {
+        let state = (false, PAUSE_MIN, socket, path, Arc::clone(&self.missed));
+        let notices = futures::stream::unfold(state, async |(mut lost, mut pause, socket, path, missed)| {
             loop {
                 match UnixStream::connect(&socket).await {
-                    Ok(_) if lost => return Some(((), (false, PAUSE_MIN, socket, path))),
-                    Ok(connection) => {
-                        if exchange(connection, Method::GET, &path, Bytes::new()).await.is_ok() {
-                            return Some(((), (false, PAUSE_MIN, socket, path)));
-                        }
-                    }
+                    Ok(_) if lost => return Some(((), (false, PAUSE_MIN, socket, path, missed))),
+                    Ok(connection) => tokio::select! {
+                        answer = exchange(connection, Method::GET, &path, Bytes::new()) => if answer.is_ok() {
+                            return Some(((), (false, PAUSE_MIN, socket, path, missed)));
+                        },
+                        // A question found nobody, just before the installer came.
+                        () = missed.notified() => {}
+                    },
                     Err(_absent) => {}
                 }
                 lost = true;
@@ -81,13 +87,17 @@ impl RemoteHost {
 
     fn ask<T: DeserializeOwned>(&self, method: Method, what: &str, body: Bytes) -> Result<T, Failed> {
         let path = format!("/v1/{}/{what}", self.module);
-        self.runtime.block_on(async {
+        let answer = self.runtime.block_on(async {
             let connection =
                 UnixStream::connect(&self.socket).await.map_err(|error| Failed::Connect(self.socket.clone(), error))?;
             let answer = tokio::time::timeout(PATIENCE, exchange(connection, method, &path, body));
             let answer = answer.await.map_err(|_late| Failed::Late)??;
             serde_json::from_slice(&answer).map_err(Failed::Garbage)
-        })
+        });
+        if let Err(Failed::Connect(..) | Failed::Cut(_)) = answer {
+            self.missed.notify_one();
+        }
+        answer
     }
 
     /// Sends steps that fit into one request.
@@ -183,4 +193,32 @@ fn fitting(steps: &[Result<Do, HostError>]) -> usize {
         bytes <= MAX_SENT_BYTES
     };
     steps.iter().take_while(fits).count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    /// The installer comes between a question and the first look out for it: whoever asked is told all the same.
+    #[tokio::test]
+    async fn an_installer_that_comes_right_after_a_question_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let host = RemoteHost::new(Module::AppArmor, &socket, Handle::current());
+        let Changes::Notices(mut notices) = host.changes() else { panic!("the installer tells of changes") };
+        let support = tokio::task::spawn_blocking(move || host.support()).await.unwrap();
+        assert!(support.unwrap_err().reason.contains("cannot reach the installer"));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let held = tokio::spawn(async move {
+            let mut connections = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                connections.push(connection);
+            }
+        });
+        let noticed = tokio::time::timeout(Duration::from_secs(60), notices.next()).await;
+        assert_eq!(noticed, Ok(Some(())));
+        held.abort();
+    }
 }
