@@ -97,3 +97,22 @@ pub async fn until_async(what: &str, ask: impl AsyncFn() -> bool) {
         sleep(LOOK).await;
     }
 }
+
+/// How often it is looked whether many things are as they should be.
+const LOOK_AT_MANY: Duration = Duration::from_millis(200);
+
+/// Looks until nothing is found wrong any more.
+///
+/// # Panics
+/// After [`PATIENCE`], with what is wrong then.
+pub async fn until_right(what: &str, mut wrong: impl AsyncFnMut() -> Vec<String>) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let wrong = wrong().await;
+        if wrong.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what}: {wrong:#?}");
+        sleep(LOOK_AT_MANY).await;
+    }
+}

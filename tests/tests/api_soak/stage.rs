@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -12,13 +11,9 @@ use spo_api::seccomp::v1::SeccompProfile;
 use spo_tests::api::process::{Process, daemon, manager, render};
 use spo_tests::api::server::Server;
 use spo_tests::wait;
-use tokio::time::{Instant, sleep};
 
 use super::script::{Change, Victim};
 use super::wish::Wish;
-
-/// How often it is looked whether all is as wished.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// The processes, and what was wished so far.
 pub(super) struct Stage {
@@ -93,8 +88,8 @@ impl Stage {
         assert_eq!(there, wished, "seed {seed}: the objects");
         let expected = self.expected(&profiles);
         let files = async || difference(&self.files(), &expected);
-        settles(&format!("seed {seed}: the files"), files).await;
-        settles(&format!("seed {seed}: the statuses"), async || self.unsaid().await).await;
+        wait::until_right(&format!("seed {seed}: the files"), files).await;
+        wait::until_right(&format!("seed {seed}: the statuses"), async || self.unsaid().await).await;
         let [daemon, manager, api_server] = self.kills;
         format!(
             "{} profiles as desired; killed on the way: daemon {daemon}, manager {manager}, API server {api_server}",
@@ -172,17 +167,4 @@ fn difference(seen: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<
         |bytes: Option<&Vec<u8>>| bytes.map_or("nothing".into(), |bytes| String::from_utf8_lossy(bytes).into_owned());
     let differs = names.into_iter().filter(|name| seen.get(*name) != expected.get(*name));
     differs.map(|name| format!("{name}: {} and not {}", text(seen.get(name)), text(expected.get(name)))).collect()
-}
-
-/// Waits until nothing is left to be found wrong.
-async fn settles(what: &str, mut wrong: impl AsyncFnMut() -> Vec<String>) {
-    let deadline = Instant::now() + wait::PATIENCE;
-    loop {
-        let wrong = wrong().await;
-        if wrong.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{what}: {wrong:#?}");
-        sleep(LOOK).await;
-    }
 }

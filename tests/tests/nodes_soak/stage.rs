@@ -1,7 +1,6 @@
 //! Where a script is played: the guests of a cluster, and what is to be seen on them at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -11,14 +10,10 @@ use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::{GROUP, ProfileKey, ProfileKind, ProfileState, labels};
 use spo_tests::cluster::Cluster;
 use spo_tests::{operator, profile, wait};
-use tokio::time::{Instant, sleep};
 
 use super::hands::Hands;
 use super::script::{Change, SUBJECTS, Subject};
 use super::wish::Wish;
-
-/// How often it is looked whether all is as wished.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// Every profile of a script that a guest has, as lines of its kind, its name, and the part of its text in which versions differ.
 const LOOK_AT_SECCOMP: &str = r"cd /var/lib/node1/kubelet/seccomp/operator &&
@@ -103,10 +98,10 @@ impl<'a> Stage<'a> {
 
     /// Waits until everything is as it is wished, and says what was killed how often on the way.
     pub(super) async fn ends_as_desired(&mut self, seed: u64) -> String {
-        settles(&format!("seed {seed}: the statuses"), async || self.unsaid().await).await;
+        wait::until_right(&format!("seed {seed}: the statuses"), async || self.unsaid().await).await;
         for node in &self.cluster.guests {
             let what = format!("seed {seed}: what {node} has");
-            settles(&what, async || self.difference(node).await).await;
+            wait::until_right(&what, async || self.difference(node).await).await;
         }
         let [daemon, installer, kubelet, manager] = self.kills;
         format!(
@@ -180,7 +175,7 @@ impl<'a> Stage<'a> {
         for subject in SUBJECTS {
             self.delete(subject).await;
         }
-        settles("the end", async || self.unsaid().await).await;
+        wait::until_right("the end", async || self.unsaid().await).await;
         self.hands.clear().await;
     }
 }
@@ -200,18 +195,5 @@ fn wished(subject: Subject, wish: Wish, node: &str) -> ProfileState {
         (true, _) => ProfileState::Disabled,
         (false, true) => ProfileState::Installed,
         (false, false) => ProfileState::Error,
-    }
-}
-
-/// Waits until nothing is left to be found wrong.
-async fn settles(what: &str, mut wrong: impl AsyncFnMut() -> Vec<String>) {
-    let deadline = Instant::now() + wait::PATIENCE;
-    loop {
-        let wrong = wrong().await;
-        if wrong.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{what}: {wrong:#?}");
-        sleep(LOOK).await;
     }
 }
