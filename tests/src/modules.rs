@@ -18,19 +18,15 @@ use crate::{operator, wait};
 /// If nodes do not follow the configuration; and as `then` does.
 pub async fn on_guests(cluster: &Cluster, then: impl AsyncFnOnce()) {
     guests_only(cluster, true).await;
+    let arguments = switch(cluster, true).await;
+    assert_eq!(arguments, ["--with-selinux=true", "--with-raw-selinux=true", "--with-apparmor=true"]);
     // On the heap: unoptimized, what it holds is more than the stack of a test has room for.
-    let outcome = AssertUnwindSafe(Box::pin(switched_on_and_off(cluster, then))).catch_unwind().await;
-    // Also after a failure, or the next test finds no daemon on the first node.
+    let outcome = AssertUnwindSafe(Box::pin(then())).catch_unwind().await;
+    // Also after a failure, and the modules first: no installer is to run on the machine of the tests.
+    assert_eq!(switch(cluster, false).await, [""; 0]);
     guests_only(cluster, false).await;
     outcome.unwrap_or_else(|failed| std::panic::resume_unwind(failed));
     operator::daemon_ready(cluster).await;
-}
-
-async fn switched_on_and_off(cluster: &Cluster, then: impl AsyncFnOnce()) {
-    let arguments = switch(cluster, true).await;
-    assert_eq!(arguments, ["--with-selinux=true", "--with-raw-selinux=true", "--with-apparmor=true"]);
-    then().await;
-    assert_eq!(switch(cluster, false).await, [""; 0]);
 }
 
 /// Keeps the daemon off the node that is the machine of the tests: whose first process no installer of a test is to look into.
