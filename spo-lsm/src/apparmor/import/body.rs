@@ -142,7 +142,7 @@ impl<'a> Body<'a> {
             match name.parse::<Capability>() {
                 Ok(capability) => {
                     if capability == Capability::SYS_RAWIO {
-                        self.raw_io = Some(rule.clone());
+                        self.raw_io.get_or_insert_with(|| rule.clone());
                     }
                     self.capabilities.insert(capability);
                 }
