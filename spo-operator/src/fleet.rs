@@ -15,6 +15,7 @@ use kube::api::{Patch, PatchParams};
 use kube::runtime::watcher::{Config, Event};
 use kube::{Api, Client};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::watch::{self, Kind, Slim};
 use plan::{Observed, Plan};
@@ -94,11 +95,12 @@ pub(crate) async fn keep(client: Client, namespace: &str) {
         refused: None,
     };
     let mut events = fleet.watch();
-    let mut retry: Option<Duration> = None;
+    // The last pause, and its end. No event cuts it short: that of our own status, which says why, would.
+    let mut retry: Option<(Duration, Instant)> = None;
     loop {
         let due = async {
             match retry {
-                Some(pause) => tokio::time::sleep(pause).await,
+                Some((_, at)) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
@@ -109,25 +111,31 @@ pub(crate) async fn keep(client: Client, namespace: &str) {
         while let Some(Some((kind, event))) = events.next().now_or_never() {
             fleet.take_in(kind, event);
         }
-        if fleet.daemon_set.complete && fleet.configuration.complete {
-            retry = fleet.round().await.err().map(|error| again(retry, &error));
+        let pausing = retry.is_some_and(|(_, at)| Instant::now() < at);
+        if fleet.daemon_set.complete && fleet.configuration.complete && !pausing {
+            let pause = fleet.round().await.err().map(|error| again(retry.map(|(pause, _)| pause), &error));
+            retry = pause.map(|pause| (pause, Instant::now() + pause));
         }
     }
 }
 
 fn again(before: Option<Duration>, error: &FleetError) -> Duration {
     let pause = before.map_or(RETRY_MIN, |before| (before * 2).min(RETRY_MAX));
-    match error {
-        // Somebody else wrote meanwhile, or the object is gone: the watch tells.
-        FleetError::Request(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
-            tracing::debug!(error = error as &dyn std::error::Error, "somebody else wrote meanwhile");
-        }
-        _ => {
-            let error = error as &dyn std::error::Error;
-            tracing::warn!(error, "cannot bring the DaemonSet into line with the configuration, trying again");
-        }
+    let passes = error.passes();
+    let error = error as &dyn std::error::Error;
+    if passes {
+        tracing::debug!(error, "somebody else wrote meanwhile");
+    } else {
+        tracing::warn!(error, "cannot bring the DaemonSet into line with the configuration, trying again");
     }
     pause
+}
+
+impl FleetError {
+    /// Whether somebody else wrote meanwhile, or the object is gone, which the watch tells.
+    fn passes(&self) -> bool {
+        matches!(self, Self::Request(kube::Error::Api(status)) if matches!(status.code, 404 | 409))
+    }
 }
 
 impl Fleet {
@@ -156,7 +164,7 @@ impl Fleet {
     /// Writes what differs: first the DaemonSet, then what the configuration says of it.
     async fn round(&mut self) -> Result<(), FleetError> {
         let outcome = self.change_daemon_set().await;
-        self.refused = outcome.as_ref().err().map(said);
+        self.refused = outcome.as_ref().err().filter(|error| !error.passes()).map(said);
         if let Some(status) = self.plan().status {
             let (ours, patch) = (ours(), Patch::Apply(&status));
             let written = self.configurations.patch_status(SPOD, &ours, &patch);

@@ -169,6 +169,15 @@ impl Counters {
         }
     }
 
+    /// Something went wrong with what a profile that is gone has left: no series is to name that.
+    pub(crate) fn failed_of_gone(&self, module: Module, reason: EventReason) {
+        let errors = self.0.errors.of(module);
+        match module {
+            Module::Seccomp | Module::Selinux => errors.with_label_values(&[reason.as_str()]).inc(),
+            Module::AppArmor => errors.with_label_values(&[OTHERS, reason.as_str()]).inc(),
+        }
+    }
+
     /// A profile was compared with what is on the node.
     pub(crate) fn compared(&self, kind: ProfileKind, is_error: bool) {
         let controller = controller(kind);
@@ -190,9 +199,11 @@ impl Counters {
         }
     }
 
-    /// A page was read.
-    pub(crate) fn served(&self) {
-        self.0.scrapes.with_label_values(&["200"]).inc();
+    /// A page was asked for. Those of the profiles' page are counted, which shows the count.
+    pub(crate) fn served(&self, page: Page, code: &str) {
+        if page == Page::Profiles {
+            self.0.scrapes.with_label_values(&[code]).inc();
+        }
     }
 
     /// The text of a page.
@@ -278,7 +289,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");
         }
-        counters.served();
+        counters.served(Page::Process, "200");
+        counters.served(Page::Profiles, "200");
         assert_eq!(samples(&counters), ["promhttp_metric_handler_requests_total{code=\"200\"} 1"]);
     }
 

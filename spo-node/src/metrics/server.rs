@@ -120,13 +120,12 @@ impl Server {
         if let Some((_, guard)) = &self.secure {
             guard.permits(Token::of(request.headers())?, page).await?;
         }
-        Ok(match self.counters.text(page) {
-            Ok(text) => {
-                self.counters.served();
-                typed(StatusCode::OK, prometheus::TEXT_FORMAT, text)
-            }
+        let response = match self.counters.text(page) {
+            Ok(text) => typed(StatusCode::OK, prometheus::TEXT_FORMAT, text),
             Err(error) => typed(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{error}\n")),
-        })
+        };
+        self.counters.served(page, response.status().as_str());
+        Ok(response)
     }
 }
 

@@ -118,7 +118,12 @@ fn repeats(denial: &Denial<'_>, profile: &Profile, access: &Access, budget: &mut
             .iter()
             .all(|name| name.parse::<Capability>().is_ok_and(|capability| !profile.capabilities.contains(&capability))),
         ["network", ..] => network == crate::apparmor::Network::default(),
-        ["ptrace", ..] => profile.ptrace.is_empty(),
+        // abstractions/base lets everyone be read and traced.
+        ["ptrace"] => false,
+        ["ptrace", words @ ..] => {
+            let of_base = |word: &&str| word.contains("readby") || word.contains("tracedby");
+            profile.ptrace.is_empty() && !words.iter().any(of_base)
+        }
         ["mount" | "remount" | "umount", ..] => !profile.capabilities.contains(&Capability::SYS_RAWIO),
         // Of these, an AppArmorProfile permits what abstractions/base does, which no denial here is known to leave alone.
         words => file::parts(words).is_some_and(|(path, letters)| {

@@ -83,7 +83,12 @@ impl Lane {
         match (todo, result) {
             (_, Ok(change)) => counters.changed(self.module, *change),
             (Todo::Install { key, .. }, Err(_)) => counters.failed(key, EventReason::CannotSave(self.module)),
-            (Todo::Remove { key, .. }, Err(_)) => counters.failed(key, EventReason::CannotRemove(self.module)),
+            (Todo::Remove { key, .. }, Err(_)) if self.told.contains_key(key) => {
+                counters.failed(key, EventReason::CannotRemove(self.module));
+            }
+            (Todo::Remove { .. }, Err(_)) => {
+                counters.failed_of_gone(self.module, EventReason::CannotRemove(self.module));
+            }
         }
     }
 
