@@ -123,6 +123,8 @@ fn what_is_taken_over_as_more_or_less_is_told(#[case] rules: &str, #[case] expec
 #[case::a_capability("capability kill, deny capability kill,", &["more is permitted"])]
 #[case::the_network("network tcp, deny network inet stream,", &["more is permitted"])]
 #[case::of_owners("/a/** r, owner deny /a/b r, deny owner /a/c r,", &["more is permitted", "more is permitted"])]
+#[case::tracing_that_nothing_permits("deny ptrace (trace) peer=x,", &[])]
+#[case::tracing_that_base_permits("deny ptrace, deny ptrace (readby),", &["more is permitted", "more is permitted"])]
 #[case::what_base_permits("deny /etc/ld.so.cache r,", &["more is permitted"])]
 #[case::no_exception_in_the_text("/a/** rwlk, /a/b r,", &[])]
 #[case::no_exception_of_a_part("/a/*b rwlk, /a/b* r,", &["makes an exception"])]

@@ -330,6 +330,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_profile_that_is_gone_has_left_is_counted_without_its_name() {
+        let counters = counters();
+        counters.failed_of_gone(Module::AppArmor, EventReason::CannotRemove(Module::AppArmor));
+        counters.failed_of_gone(Module::Seccomp, EventReason::CannotRemove(Module::Seccomp));
+        let lines = samples(&counters);
+        assert!(lines[0].starts_with("apparmor_profile_error_total{profile=\"\",reason="), "{lines:?}");
+        assert!(lines[1].starts_with("seccomp_profile_error_total{reason="), "{lines:?}");
+    }
+
+    #[test]
     fn series_that_name_a_profile_end_with_it_and_are_bounded() {
         let counters = counters();
         let reason = EventReason::CannotSave(Module::AppArmor);
