@@ -20,8 +20,11 @@ fn socket(node: &Node) -> PathBuf {
 fn installer(node: &Node) -> Daemon {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spo-node"));
     command.args(["installer", "--on-host", "--socket"]).arg(socket(node));
-    let mut installer = node.start_with(command);
-    installer.until("it listens", || UnixStream::connect(socket(node)).is_ok());
+    // In a file of its own: the daemon's may be beside it.
+    let mut installer = node.start_logging(command, "installer-log");
+    let log = node.path("installer-log");
+    // Its socket is there before it has given up what it need not keep.
+    installer.until("it serves", || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("hands over")));
     installer
 }
 
