@@ -8,6 +8,7 @@ use spo_api::{ProfileKind, ProfileName};
 use crate::Profile;
 #[cfg(feature = "apparmor")]
 use crate::apparmor;
+use crate::profile::of_any_kind;
 #[cfg(feature = "seccomp")]
 use crate::seccomp;
 #[cfg(feature = "selinux")]
@@ -125,32 +126,16 @@ fn differ(first: &Profile, second: &Profile) -> KindsDiffer {
     }
 }
 
-/// The same of a difference of whichever kind there is.
-macro_rules! of {
-    ($diff:expr, $one:ident => $answer:expr) => {
-        match $diff {
-            #[cfg(feature = "seccomp")]
-            Self::Seccomp($one) => $answer,
-            #[cfg(feature = "selinux")]
-            Self::Selinux($one) => $answer,
-            #[cfg(feature = "selinux")]
-            Self::RawSelinux($one) => $answer,
-            #[cfg(feature = "apparmor")]
-            Self::AppArmor($one) => $answer,
-        }
-    };
-}
-
 impl Diff {
     /// Whether the profiles do the same.
     pub fn is_empty(&self) -> bool {
-        of!(self, diff => diff.is_empty())
+        of_any_kind!(self, diff => diff.is_empty())
     }
 }
 
 /// For people.
 impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        of!(self, diff => diff.fmt(f))
+        of_any_kind!(self, diff => diff.fmt(f))
     }
 }

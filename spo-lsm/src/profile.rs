@@ -71,10 +71,10 @@ spec!("selinux", spo_api::selinux::v1::SelinuxProfileSpec, Selinux, selinux::par
 spec!("selinux", spo_api::raw_selinux::v1::RawSelinuxProfileSpec, RawSelinux, selinux::raw::parse);
 spec!("apparmor", spo_api::apparmor::v1::AppArmorProfileSpec, AppArmor, apparmor::parse);
 
-/// The same of a profile of whichever kind there is.
-macro_rules! of {
-    ($profile:expr, $one:ident => $answer:expr) => {
-        match $profile {
+/// The same of `Self`, an enumeration with a variant for each kind, whichever kind there is.
+macro_rules! of_any_kind {
+    ($value:expr, $one:ident => $answer:expr) => {
+        match $value {
             #[cfg(feature = "seccomp")]
             Self::Seccomp($one) => $answer,
             #[cfg(feature = "selinux")]
@@ -86,6 +86,7 @@ macro_rules! of {
         }
     };
 }
+pub(crate) use of_any_kind;
 
 impl Profile {
     /// Its kind.
@@ -104,7 +105,7 @@ impl Profile {
 
     /// Its name.
     pub fn name(&self) -> &ProfileName {
-        of!(self, profile => profile.name())
+        of_any_kind!(self, profile => profile.name())
     }
 
     /// Which profile of the cluster it is.
@@ -114,6 +115,6 @@ impl Profile {
 
     /// What is no reason to refuse it, but should be told to whoever wrote it.
     pub fn warnings(&self) -> &[Violation] {
-        of!(self, profile => profile.warnings())
+        of_any_kind!(self, profile => profile.warnings())
     }
 }

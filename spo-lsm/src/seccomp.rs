@@ -18,7 +18,10 @@
 //! 6. On x86 and x32 only the lower 32 bits of an argument are compared.
 //! 7. On x86 an entry for a socket or System V IPC call counts for `socketcall` or `ipc` with this sub-call too, its condition on the
 //!    first argument replaced.
-//! 8. A call of an architecture that the profile does not list, other than the machine's own, kills the thread.
+//! 8. Conditions that look at no bit of an argument are none.
+//! 9. A call of an architecture that the profile does not list, other than the machine's own, kills the thread.
+//!
+//! libseccomp loses the entries of some profiles on some architectures; [`Profile::warnings`] says so.
 
 mod assemble;
 mod bpf;
@@ -32,6 +35,7 @@ mod diff;
 mod evaluate;
 mod intersect;
 mod json;
+mod lost;
 mod lower;
 mod merge;
 mod model;

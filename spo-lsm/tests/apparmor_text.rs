@@ -47,6 +47,7 @@ fn filesystem(list: &str, path: &str) -> Value {
 #[case("allow file /etc/passwd r,", filesystem("readOnlyPaths", "/etc/passwd"))]
 #[case("\"/srv/My Documents/**\" r, # why", filesystem("readOnlyPaths", "/srv/My Documents/**"))]
 #[case("/srv/@{x}/{a,b}/* r,#why", filesystem("readOnlyPaths", "/srv/@{x}/{a,b}/*"))]
+#[case("include <abstractions/base> # again\n/etc/passwd r,", filesystem("readOnlyPaths", "/etc/passwd"))]
 #[case("/run/a wlk,", filesystem("writeOnlyPaths", "/run/a"))]
 #[case("/run/a wlk,/run/a r,", filesystem("readWritePaths", "/run/a"))]
 #[case("/run/a rwlk,", filesystem("readWritePaths", "/run/a"))]
@@ -126,6 +127,8 @@ fn what_is_taken_over_as_more_or_less_is_told(#[case] rules: &str, #[case] expec
 #[case::tracing_that_nothing_permits("deny ptrace (trace) peer=x,", &[])]
 #[case::tracing_that_base_permits("deny ptrace, deny ptrace (readby),", &["more is permitted", "more is permitted"])]
 #[case::what_base_permits("deny /etc/ld.so.cache r,", &["more is permitted"])]
+#[case::what_base_lets_be_loaded("deny /usr/lib/x86_64-linux-gnu/libc.so.6 m, deny /a m,", &["more is permitted"])]
+#[case::what_base_lets_be_run("deny /home/*/.Private/bin/** x, deny /home/x/bin x,", &["more is permitted"])]
 #[case::no_exception_in_the_text("/a/** rwlk, /a/b r,", &[])]
 #[case::no_exception_of_a_part("/a/*b rwlk, /a/b* r,", &["makes an exception"])]
 #[case::what_we_deny("/proc/** rwlk,", &["every AppArmorProfile denies"])]
@@ -276,4 +279,11 @@ fn a_profile_of_a_service_is_read_as_far_as_it_can_be_said_and_the_rest_is_told_
     let mut lines: Vec<usize> = found.unread.iter().map(|unread| unread.line).collect();
     lines.dedup();
     assert_eq!(lines, [2, 4, 6, 8, 12, 13, 14, 15, 16, 18, 19, 20, 21], "{:?}", found.unread);
+}
+
+#[test]
+fn as_many_exceptions_as_fit_are_read_in_time() {
+    let rules: String = (0..8000).map(|n| format!("/srv/**{n} wlk,\n/srv/{n} r,\n")).collect();
+    let (_, told) = read(&rules);
+    assert!(told.iter().any(|told| told.contains("more are not told")), "{told:?}");
 }

@@ -20,6 +20,7 @@ pub mod counters;
 #[doc(hidden)]
 pub mod fuzz;
 mod identity;
+mod places;
 mod process;
 mod request;
 mod review;

@@ -2,5 +2,6 @@
 
 pub mod process;
 pub mod proxy;
+pub mod restart;
 pub mod server;
 pub mod service;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use crate::api::restart::restart;
 use crate::node::Node;
 
 /// The name of the node that is there always.
@@ -17,6 +18,7 @@ pub const NODE: &str = "node1";
 pub struct Cluster {
     /// Talks to its API server as an administrator.
     pub client: Client,
+    api_port: u16,
     /// The file system of its node.
     pub node: Node,
     /// The image of the tests' workloads.
@@ -64,6 +66,16 @@ impl Cluster {
         String::from_utf8(output.stdout).expect("text")
     }
 
+    /// Kills its API server and starts it again; ends when it answers.
+    ///
+    /// # Panics
+    /// If it does not come back.
+    pub async fn restart_api_server(&self) {
+        let kubeconfig = PathBuf::from(variable("KUBECONFIG").expect("the cluster's kubeconfig"));
+        let folder = kubeconfig.parent().expect("it is in the cluster's folder");
+        restart(folder, self.api_port, &self.client).await;
+    }
+
     /// The one that the environment names, with a guest for each security module as a node. Without one the test is skipped, and a line says so.
     ///
     /// # Panics
@@ -84,12 +96,13 @@ impl Cluster {
         let config = Kubeconfig::read_from(variable("KUBECONFIG")?).context("cannot read KUBECONFIG")?;
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
         let node = Node::open(Path::new(&variable(NODE_ROOT)?), PathBuf::from(variable("SPO_TEST_KUBELET_DIR")?))?;
+        let api_port = config.cluster_url.port_u16().context("the API server has a port")?;
         let client = Client::try_from(config)?;
         let (busybox, image_digest) = (variable("SPO_TEST_BUSYBOX")?, variable("SPO_TEST_IMAGE_DIGEST")?);
         let kubectl = variable("SPO_TEST_KUBECTL")?.into();
         let guests = std::env::var("SPO_TEST_NODES").unwrap_or_default();
         let guests = guests.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        Ok(Self { client, node, busybox, kubectl, image_digest, guests })
+        Ok(Self { client, api_port, node, busybox, kubectl, image_digest, guests })
     }
 }
 

@@ -34,8 +34,8 @@ pub(crate) struct Soak {
 enum Subject {
     /// Two hundred changes of profiles each, with the daemon, the manager and the API server killed in between.
     Faults,
-    /// The same on nodes with AppArmor and with SELinux, of a cluster, with profiles of every kind: the daemon, its installer, the kubelets and
-    /// the manager are killed.
+    /// The same on nodes with AppArmor and with SELinux, of a cluster, with profiles of every kind: the daemon, its installer, the kubelets,
+    /// the manager and the API server are killed.
     Nodes,
     /// What random calls do under random profiles, by our evaluator, our filters and libseccomp; and the same of what is made of two.
     Seccomp,
@@ -53,7 +53,11 @@ impl Soak {
         }
         if wanted(Subject::Nodes) {
             say(&format!("── nodes: {} scripts", self.seeds));
-            self.scripts(ON_ONE_CLUSTER, "nodes", "a_script_with_daemon_installer_kubelet_and_manager_killed")?;
+            self.scripts(
+                ON_ONE_CLUSTER,
+                "nodes",
+                "a_script_with_daemon_installer_kubelet_manager_and_api_server_killed",
+            )?;
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
 //! What a profile permits to be done with files, as the kernel decides it: what some rule permits and none denies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::glob::{self, Budget, Except, Found};
 use super::index::Index;
 use super::{Capability, Glob, Pattern, Profile, Uses};
 
-/// What `abstractions/base`, which every text includes, permits in any release of AppArmor. Only what may be denied by us matters here.
-const BASE: [(&str, Uses); 25] = [
+/// What `abstractions/base`, which every text includes, permits in any release of AppArmor, as far as something may deny it.
+const BASE: [(&str, Uses); 30] = [
     ("/dev/{null,zero,full}", Uses::READ),
     ("/dev/{null,zero,full,log}", Uses::WRITE),
     ("/dev/{,u}random", Uses::READ),
@@ -34,6 +34,11 @@ const BASE: [(&str, Uses); 25] = [
     ("/etc/gcrypt/{hwf.deny,random.conf}", Uses::READ),
     ("@{run}/uuidd/request", Uses::READ),
     ("/opt/*-linux-uclibc/lib/ld-uClibc*so*", Uses::READ),
+    ("/opt/*-linux-uclibc/lib/ld-uClibc*so*", Uses::LOAD),
+    ("/etc/ld.so.cache", Uses::LOAD),
+    ("/{usr/,}lib{,32,64}/{**.so*,locale/**,**/gconv-modules*}", Uses::LOAD),
+    ("/{root,home/{,.ecryptfs/}*}/.Private/**", Uses::LOAD),
+    ("/{root,home/{,.ecryptfs/}*}/.Private/**", Uses::EXECUTE),
 ];
 
 static BASE_GLOBS: LazyLock<Vec<(Glob, Uses)>> =
@@ -135,17 +140,28 @@ impl Part<'_> {
     }
 }
 
-/// The patterns of a profile with what their rules permit.
-pub(super) fn patterns(profile: &Profile) -> BTreeMap<&Pattern, Uses> {
-    let mut all = BTreeMap::new();
-    for (list, uses) in [
+/// The lists of a profile with what a rule for one of their paths permits.
+fn lists(profile: &Profile) -> [(&BTreeSet<Pattern>, Uses); 5] {
+    [
         // What may be run may be loaded, too: the kernel's parser adds it.
         (&profile.executables, Uses::EXECUTE | Uses::READ | Uses::LOAD),
         (&profile.libraries, Uses::LOAD | Uses::READ),
         (&profile.read, Uses::READ),
         (&profile.write, Uses::WRITE),
         (&profile.read_write, Uses::READ | Uses::WRITE),
-    ] {
+    ]
+}
+
+/// What the rules for this very pattern permit.
+pub(super) fn uses(profile: &Profile, pattern: &Pattern) -> Uses {
+    let named = lists(profile).into_iter().filter(|(list, _)| list.contains(pattern));
+    named.fold(Uses::NONE, |all, (_, uses)| all | uses)
+}
+
+/// The patterns of a profile with what their rules permit.
+pub(super) fn patterns(profile: &Profile) -> BTreeMap<&Pattern, Uses> {
+    let mut all = BTreeMap::new();
+    for (list, uses) in lists(profile) {
         for pattern in list {
             *all.entry(pattern).or_insert(Uses::NONE) |= uses;
         }
@@ -184,6 +200,7 @@ fn is_exception(path: &Glob, others: &Index<'_>, budget: &mut Budget) -> bool {
         return true;
     }
     let near = others.near_globs(path);
+    budget.spend(near.len() as u64);
     if path.is_literal() {
         return near.iter().any(|other| other.matches(path.prefix()));
     }

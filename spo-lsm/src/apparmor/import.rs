@@ -23,6 +23,8 @@ const MAX_BYTES: usize = 4 << 20;
 const MAX_UNREAD: usize = 256;
 /// So much of a rule is repeated in what is said about it.
 const MAX_RULE_CHARS: usize = 120;
+/// So long is a reason, which may repeat a word of the text.
+const MAX_REASON_CHARS: usize = 1000;
 
 /// What was read of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,7 +176,11 @@ struct Notes {
 
 impl Notes {
     fn add(&mut self, statement: &Statement<'_>, reason: impl Into<String>) {
-        self.push(Unread::of(statement, reason));
+        if self.told.len() < MAX_UNREAD {
+            self.push(Unread::of(statement, reason));
+        } else {
+            self.more += 1;
+        }
     }
 
     fn push(&mut self, unread: Unread) {
@@ -199,17 +205,25 @@ fn shown(text: &str) -> String {
             shown.push(' ');
         }
         shown.push_str(word);
-        if let Some((end, _)) = shown.char_indices().nth(MAX_RULE_CHARS) {
-            shown.truncate(end);
-            return shown + "…";
+        if shown.len() > 4 * MAX_RULE_CHARS {
+            break;
         }
     }
-    shown
+    cut(shown, MAX_RULE_CHARS)
+}
+
+/// At most so many characters, and a mark where there were more.
+fn cut(mut text: String, chars: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 impl Unread {
     fn of(statement: &Statement<'_>, reason: impl Into<String>) -> Self {
-        Self { line: statement.line, rule: shown(statement.text), reason: reason.into() }
+        Self { line: statement.line, rule: shown(statement.text), reason: cut(reason.into(), MAX_REASON_CHARS) }
     }
 }
 

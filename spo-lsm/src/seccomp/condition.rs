@@ -97,6 +97,11 @@ impl Test {
         }
     }
 
+    /// Whether it looks at no bit, and so always holds.
+    pub(super) const fn is_blind(self) -> bool {
+        matches!(self, Self::MaskedEqual { mask: 0, .. })
+    }
+
     /// The test on the lower 32 bits, as ABIs with 32-bit arguments make it.
     pub(super) const fn truncated(self) -> Self {
         const LOW: u64 = 0xffff_ffff;

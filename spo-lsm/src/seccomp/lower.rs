@@ -58,13 +58,19 @@ pub(super) fn by_name(profile: &Profile) -> BTreeMap<&str, Decision> {
 }
 
 /// The entries that do something.
-fn telling(profile: &Profile) -> impl Iterator<Item = &Entry> {
+pub(super) fn telling(profile: &Profile) -> impl Iterator<Item = &Entry> {
     profile.entries.iter().filter(|entry| !entry.effect.same_as(profile.default_effect))
 }
 
-/// Lists of conditions of an entry, of which one must hold whole.
+/// Lists of conditions of an entry, of which one must hold whole. Those that look at no bit are left out, as libseccomp does: a list of
+/// nothing else is none.
 fn alternatives(entry: &Entry, conditions: Vec<Condition>) -> Vec<Vec<Condition>> {
-    if entry.is_split() { conditions.into_iter().map(|condition| vec![condition]).collect() } else { vec![conditions] }
+    let looks = |condition: &Condition| !condition.test.is_blind();
+    if entry.is_split() {
+        conditions.into_iter().map(|condition| Vec::from_iter(Some(condition).filter(looks))).collect()
+    } else {
+        vec![conditions.into_iter().filter(looks).collect()]
+    }
 }
 
 fn sort<K>(decisions: &mut BTreeMap<K, Decision>) {

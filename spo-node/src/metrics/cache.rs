@@ -49,7 +49,7 @@ impl Cache {
         };
         self.0.retain(|_, (_, until)| now < *until);
         if self.0.len() >= MOST && !self.0.contains_key(&question) {
-            // What ends soonest goes first: a crowd of strangers does not displace who may read.
+            // What ends soonest goes first: a crowd of strangers displaces who may read only in the last seconds of their minute.
             let soonest = self.0.iter().min_by_key(|(_, (_, until))| *until).map(|(question, _)| *question);
             soonest.map(|question| self.0.remove(&question));
         }

@@ -1,6 +1,7 @@
 //! Asking the API server: whose token it is, and whether they may read the page.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) struct Guard {
     client: Client,
     cache: Mutex<Cache>,
     turns: Semaphore,
+    /// Whether the last question got no answer, which is told once.
+    unanswered: AtomicBool,
 }
 
 impl fmt::Debug for Guard {
@@ -37,7 +40,7 @@ impl fmt::Debug for Guard {
 
 impl Guard {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, cache: Mutex::default(), turns: Semaphore::new(AT_A_TIME) }
+        Self { client, cache: Mutex::default(), turns: Semaphore::new(AT_A_TIME), unanswered: AtomicBool::new(false) }
     }
 
     /// Whether whoever has `token` may read `page`.
@@ -47,9 +50,14 @@ impl Guard {
             return answer;
         }
         let answer = match tokio::time::timeout(PATIENCE, self.ask(token, page)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => unknown(&error),
-            Err(elapsed) => unknown(&elapsed),
+            Ok(Ok(answer)) => {
+                if self.unanswered.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the API server says again who may read metrics");
+                }
+                answer
+            }
+            Ok(Err(error)) => self.unknown(&error),
+            Err(elapsed) => self.unknown(&elapsed),
         };
         self.cache().put(question, answer.clone(), Instant::now());
         answer
@@ -87,14 +95,17 @@ impl Guard {
         Ok(reviews.create(&PostParams::default(), &review).await?.status)
     }
 
+    /// One line for all who ask while the API server is away: anybody may ask, as often as they like.
+    fn unknown(&self, error: &(dyn std::error::Error + 'static)) -> Result<(), Refusal> {
+        if !self.unanswered.swap(true, Ordering::Relaxed) {
+            tracing::warn!(error, "cannot ask the API server who may read metrics");
+        }
+        Err(Refusal::Unknown)
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn unknown(error: &(dyn std::error::Error + 'static)) -> Result<(), Refusal> {
-    tracing::warn!(error, "cannot ask the API server who may read metrics");
-    Err(Refusal::Unknown)
 }
 
 /// Whom the API server knows the token as.

@@ -16,15 +16,13 @@ use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::counters::Counters;
+use super::places::{Place, Places};
 use super::request::{self, Refusal, Token};
 use super::review::Guard;
 
-/// So many clients may be connected; who comes later waits in the kernel's queue.
-const CONNECTIONS: usize = 16;
 /// For the handshake of TLS.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// For the header of a request, and between two requests: longer than most pauses between scrapes.
@@ -63,15 +61,16 @@ impl Server {
 
     /// Answers for ever.
     pub(super) async fn serve(self, listener: TcpListener) -> Infallible {
-        let (server, places) = (Arc::new(self), Arc::new(Semaphore::new(CONNECTIONS)));
+        let (server, places) = (Arc::new(self), Arc::new(Places::default()));
         loop {
-            let place = places.clone().acquire_owned().await; // never closed
             match listener.accept().await {
                 Ok((client, _)) => {
-                    let server = server.clone();
+                    let (server, place) = (server.clone(), places.take().await);
                     tokio::spawn(async move {
-                        server.connection(client).await;
-                        drop(place);
+                        tokio::select! {
+                            () = server.connection(client, &place) => {}
+                            () = place.wanted() => tracing::debug!("a client for metrics that was not let in gives way"),
+                        }
                     });
                 }
                 Err(error) => {
@@ -82,17 +81,17 @@ impl Server {
         }
     }
 
-    async fn connection(&self, client: TcpStream) {
-        let Some((acceptor, _)) = &self.secure else { return self.converse(client).await };
+    async fn connection(&self, client: TcpStream, place: &Place) {
+        let Some((acceptor, _)) = &self.secure else { return self.converse(client, place).await };
         match tokio::time::timeout(HANDSHAKE, Box::pin(acceptor.accept(client))).await {
-            Ok(Ok(client)) => Box::pin(self.converse(client)).await,
+            Ok(Ok(client)) => Box::pin(self.converse(client, place)).await,
             Ok(Err(error)) => tracing::debug!(%error, "a client for metrics did not finish its TLS handshake"),
             Err(_elapsed) => tracing::debug!("a client for metrics was too slow with its TLS handshake"),
         }
     }
 
-    async fn converse(&self, client: impl AsyncRead + AsyncWrite + Unpin) {
-        let service = service_fn(|request| async move { Ok::<_, Infallible>(self.answer(&request).await) });
+    async fn converse(&self, client: impl AsyncRead + AsyncWrite + Unpin, place: &Place) {
+        let service = service_fn(|request| async move { Ok::<_, Infallible>(self.answer(&request, place).await) });
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADER).max_buf_size(HEADER_BYTES);
         let mut served = pin!(http.serve_connection(TokioIo::new(client), service));
@@ -108,17 +107,18 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        match self.respond(request).await {
+    async fn answer(&self, request: &Request<Incoming>, place: &Place) -> Response<Full<Bytes>> {
+        match self.respond(request, place).await {
             Ok(text) => text,
             Err(refusal) => refused(&refusal),
         }
     }
 
-    async fn respond(&self, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Refusal> {
+    async fn respond(&self, request: &Request<Incoming>, place: &Place) -> Result<Response<Full<Bytes>>, Refusal> {
         let page = request::page(request.method(), request.uri().path())?;
         if let Some((_, guard)) = &self.secure {
             guard.permits(Token::of(request.headers())?, page).await?;
+            place.let_in();
         }
         let response = match self.counters.text(page) {
             Ok(text) => typed(StatusCode::OK, prometheus::TEXT_FORMAT, text),

@@ -116,3 +116,16 @@ async fn a_certificate_that_comes_later_or_changes_is_served_without_a_restart()
         assert_eq!(identity.current().unwrap().cert, before.cert);
     }
 }
+
+#[tokio::test]
+async fn clients_that_say_nothing_keep_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = certificate(folder.path());
+    let (address, _) = serving(folder.path()).await;
+    let mut silent = Vec::new();
+    for _ in 0..3 * places::MOST {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let (answer, _) = ask(address, &trusted, &get("/metrics", "")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::restart;
 use crate::{manifest, wait};
 use anyhow::{Context, Result};
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
@@ -176,31 +177,8 @@ impl Server {
     }
 
     /// Kills the API server and starts it again with the same arguments; ends when it answers.
-    #[expect(clippy::zombie_processes, reason = "it runs on when the test has ended")]
     pub async fn restart(&self) {
-        // `cargo xtask` keeps a note of the process, its number and its start, beside the kubeconfig.
-        let note = self.kubeconfig.parent().unwrap().join("pid/kube-apiserver");
-        let text = std::fs::read_to_string(&note).unwrap();
-        let pid = text.split(' ').next().unwrap();
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
-        let words: Vec<&str> = line
-            .split(|byte| *byte == 0)
-            .map(|word| std::str::from_utf8(word).unwrap())
-            .filter(|word| !word.is_empty())
-            .collect();
-        kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
-        wait::until_seen("the end of the API server", || {
-            std::net::TcpStream::connect(("127.0.0.1", self.port())).err()
-        })
-        .await;
-        let log = std::fs::File::create(self.kubeconfig.parent().unwrap().join("log/kube-apiserver")).unwrap();
-        let mut detached = Command::new("setsid");
-        detached.args(&words).current_dir("/").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let child = detached.spawn().unwrap();
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-        let since = stat.rsplit(')').next().unwrap().split_ascii_whitespace().nth(19).unwrap();
-        std::fs::write(note, format!("{} {since}\n", child.id())).unwrap();
-        wait::until_ok("the API server", async || self.client.apiserver_version().await).await;
+        restart::restart(self.kubeconfig.parent().unwrap(), self.port(), &self.client).await;
     }
 
     /// Makes a Node object, if it is not there.

@@ -139,11 +139,17 @@ impl Container {
         crun(self.bundle.path(), name, self.engine)
     }
 
-    /// The same by containerd, with the mounts and the namespaces that it gives to any container, and runc.
+    /// The same by containerd, with the mounts, the namespaces and the capabilities that it gives to any container, and runc.
     ///
     /// # Panics
-    /// If its client cannot be started, or a path is no text.
+    /// If its client cannot be started, or a path is no text; and where more is asked for than profiles of AppArmor and seccomp, for which
+    /// that client has no words.
     pub fn run_by(self, containerd: &Containerd, script: &str) -> Output {
+        let asked = ["selinuxLabel", "capabilities"].iter().any(|field| self.process.get(field).is_some());
+        assert!(
+            !asked && self.mounts.len() == 1 && self.engine.is_none(),
+            "containerd's client cannot be asked for this"
+        );
         let text = |path: &Path| path.to_str().expect("a path that is text").to_owned();
         let root = self.root();
         let seccomp = self.seccomp.as_deref().map(|file| ["--seccomp".into(), "--seccomp-profile".into(), text(file)]);

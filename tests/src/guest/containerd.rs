@@ -33,10 +33,12 @@ impl Containerd {
         command.arg("--state").arg(path("state")).arg("--address").arg(path("socket"));
         let process =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("it can be started");
-        let containerd = Self { folder, process };
+        let mut containerd = Self { folder, process };
         let deadline = Instant::now() + PATIENCE;
         while !containerd.ctr(&["version"]).status.success() {
             let log = fs::read_to_string(containerd.path("log")).unwrap_or_default();
+            let ended = containerd.process.try_wait().ok().flatten();
+            assert!(ended.is_none(), "containerd ended with {ended:?}:\n{log}");
             assert!(Instant::now() < deadline, "containerd does not answer:\n{log}");
             std::thread::sleep(Duration::from_millis(100));
         }

@@ -90,6 +90,7 @@ impl Pair {
     pub fn counted(&self, module: &str, operation: &str) -> Option<u64> {
         let request = "GET /metrics-spod HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let mut connection = TcpStream::connect(("127.0.0.1", METRICS_PORT)).ok()?;
+        connection.set_read_timeout(Some(PATIENCE)).ok()?;
         connection.write_all(request.as_bytes()).ok()?;
         let mut page = String::new();
         connection.read_to_string(&mut page).ok()?;

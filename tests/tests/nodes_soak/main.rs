@@ -1,5 +1,5 @@
-//! A script of changes to profiles of every kind, while the daemon, its installer, the kubelets of the nodes and the manager are killed at
-//! random: it ends on every node in exactly the state that is desired, whatever happened when.
+//! A script of changes to profiles of every kind, while the daemon, its installer, the kubelets of the nodes, the manager and the API server are
+//! killed at random: it ends on every node in exactly the state that is desired, whatever happened when.
 //!
 //! Each seed is a script of its own. `SPO_SOAK_SEEDS` says how many are played, from `SPO_SOAK_FROM` on; `cargo xtask soak nodes` plays many.
 
@@ -20,8 +20,8 @@ const CHANGES: usize = 200;
 const SEEDS: u64 = 1;
 
 #[tokio::test]
-async fn a_script_with_daemon_installer_kubelet_and_manager_killed_at_any_point_ends_in_the_desired_state_on_every_node()
- {
+async fn a_script_with_daemon_installer_kubelet_manager_and_api_server_killed_ends_in_the_desired_state_on_every_node()
+{
     let Some(_guests) = Cluster::with_guests().await else { return };
     let Some(cluster) = operator::cluster().await else { return };
     let number = |variable: &str| Some(std::env::var(variable).ok()?.parse::<u64>().expect("a number"));

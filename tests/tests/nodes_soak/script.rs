@@ -39,6 +39,8 @@ pub(super) enum Change {
     Kill(String, Victim),
     /// The pod of a manager is.
     KillManager,
+    /// The API server is.
+    KillApiServer,
 }
 
 /// What is killed on a node.
@@ -64,6 +66,7 @@ fn change(rng: &mut Rng, nodes: &[String]) -> Change {
         88..92 => Change::Kill(node, Victim::Daemon),
         92..96 => Change::Kill(node, Victim::Installer),
         96..98 => Change::Kill(node, Victim::Kubelet),
-        _ => Change::KillManager,
+        98 => Change::KillManager,
+        _ => Change::KillApiServer,
     }
 }

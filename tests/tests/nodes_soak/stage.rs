@@ -35,13 +35,13 @@ pub(super) struct Stage<'a> {
     cluster: &'a Cluster,
     hands: Hands<'a>,
     wishes: BTreeMap<Subject, Wish>,
-    kills: [usize; 4],
+    kills: [usize; 5],
 }
 
 impl<'a> Stage<'a> {
     pub(super) async fn set(cluster: &'a Cluster) -> Self {
         let hands = Hands::on_every_guest(cluster).await;
-        let mut stage = Self { cluster, hands, wishes: BTreeMap::new(), kills: [0; 4] };
+        let mut stage = Self { cluster, hands, wishes: BTreeMap::new(), kills: [0; 5] };
         // What a run that failed has left.
         for subject in SUBJECTS {
             stage.delete(subject).await;
@@ -58,6 +58,10 @@ impl<'a> Stage<'a> {
                 self.kills[victim as usize] += 1;
             }
             Change::KillManager => self.kill_manager().await,
+            Change::KillApiServer => {
+                self.cluster.restart_api_server().await;
+                self.kills[4] += 1;
+            }
         }
     }
 
@@ -89,7 +93,7 @@ impl<'a> Stage<'a> {
     async fn kill_manager(&mut self) {
         let pods: Api<Pod> = operator::pods(self.cluster);
         let managers = ListParams::default().labels("name=security-profiles-operator");
-        let managers = pods.list(&managers).await.expect("pods can be listed").items;
+        let managers = wait::until_ok("the API server to list pods", async || pods.list(&managers).await).await.items;
         let running = managers.iter().find(|pod| pod.meta().deletion_timestamp.is_none());
         let name = running.expect("there is a manager").name_any();
         let _ = pods.delete(&name, &DeleteParams::default().grace_period(0)).await;
@@ -103,9 +107,9 @@ impl<'a> Stage<'a> {
             let what = format!("seed {seed}: what {node} has");
             wait::until_right(&what, async || self.difference(node).await).await;
         }
-        let [daemon, installer, kubelet, manager] = self.kills;
+        let [daemon, installer, kubelet, manager, api_server] = self.kills;
         format!(
-            "{} profiles as desired; killed on the way: daemon {daemon}, installer {installer}, kubelet {kubelet}, manager {manager}",
+            "{} profiles as desired; killed on the way: daemon {daemon}, installer {installer}, kubelet {kubelet}, manager {manager}, API server {api_server}",
             self.wishes.len()
         )
     }
@@ -113,13 +117,16 @@ impl<'a> Stage<'a> {
     /// Every profile for which a node, or the cluster, does not say what is wished, of the generation that is current; and every status that is
     /// left of a profile that is gone.
     async fn unsaid(&self) -> Vec<String> {
-        let statuses =
-            profile::statuses(self.cluster).list(&ListParams::default()).await.expect("statuses can be listed");
+        self.compared().await.unwrap_or_else(|error| vec![format!("the API server says: {error}")])
+    }
+
+    async fn compared(&self) -> kube::Result<Vec<String>> {
+        let statuses = profile::statuses(self.cluster).list(&ListParams::default()).await?;
         let mut statuses: BTreeMap<String, SecurityProfileNodeStatus> =
             statuses.into_iter().map(|status| (status.name_any(), status)).collect();
         let mut wrong = Vec::new();
         for (subject, wish) in &self.wishes {
-            let object = self.api(subject.kind).get(subject.name).await.expect("a profile that was wished");
+            let object = self.api(subject.kind).get(subject.name).await?;
             for node in &self.cluster.guests {
                 let name = labels::node_status_name(&key(*subject), node);
                 let said = statuses.remove(&name).and_then(|status| status.status);
@@ -138,7 +145,7 @@ impl<'a> Stage<'a> {
         wrong.extend(
             statuses.into_keys().filter(|name| name.starts_with("soak-")).map(|name| format!("{name} is left")),
         );
-        wrong
+        Ok(wrong)
     }
 
     /// What a node has and should not, and the other way round.

@@ -31,7 +31,7 @@ installer=$!
 daemon=$!
 stand() { cat /run/status/*.yaml 2>/dev/null | grep -cE "profile-state: ($1)\$" || true; }
 until [ "$(stand 'Installed|Error')" -ge "$1" ]; do
-    kill -0 $installer $daemon || { cat /run/*.log >&2; exit 1; }
+    kill -0 $installer && kill -0 $daemon || { cat /run/*.log >&2; exit 1; }
     sleep 3
 done
 sleep 10

@@ -87,7 +87,13 @@ impl Drop for Process {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
             _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
-        _ = self.child.wait();
+        let deadline = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                _ = self.child.kill();
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 }
 

@@ -19,7 +19,8 @@ impl Budget {
         self.0 == 0
     }
 
-    pub(super) fn spend(&mut self, steps: u64) -> bool {
+    /// Takes so much of it; whether some is left.
+    pub(in super::super) fn spend(&mut self, steps: u64) -> bool {
         self.0 = self.0.saturating_sub(steps);
         self.0 > 0
     }

@@ -115,7 +115,7 @@ impl<'a> Body<'a> {
         }
         let words = words.to_vec();
         if audited {
-            notes.add(&rule, "is taken over, but what it permits is not written to the log");
+            notes.add(&rule, "what it permits is not written to the log: an AppArmorProfile audits nothing");
         }
         self.permission(rule, &words, notes);
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Notes, Statement, file};
 use crate::apparmor::access::{self, Access};
 use crate::apparmor::glob::{Budget, covered};
+use crate::apparmor::index::Index;
 use crate::apparmor::rules::DEFAULT_DENIALS;
 use crate::apparmor::{Capability, Glob, Pattern, Profile, Uses};
 use spo_api::apparmor::v1::Mode;
@@ -61,32 +62,44 @@ fn exceptions(profile: &Profile, budget: &mut Budget) -> Exceptions {
 fn simplify(profile: &mut Profile, asked: &Exceptions, budget: &mut Budget) {
     // In the second round, what the first one moved is known.
     for _ in 0..2 {
-        for (path, denied) in exceptions(profile, budget) {
+        let exceptions = exceptions(profile, budget);
+        let all: Vec<(Pattern, Glob)> =
+            access::patterns(profile).into_keys().map(|path| (path.clone(), Glob::from(path))).collect();
+        let index = Index::new(all.iter().map(|(_, glob)| glob));
+        for (path, denied) in exceptions {
             if asked.contains(&(path.clone(), denied)) {
                 continue;
             }
-            let uses = access::patterns(profile).get(&path).copied().unwrap_or_default();
+            let uses = access::uses(profile, &path);
             let both = uses.contains(Uses::READ | Uses::WRITE);
+            let mut covered = || {
+                let near = index.near(&Glob::from(&path)).into_iter().map(|at| &all[at]);
+                is_covered(profile, &path, uses, near, budget)
+            };
+            if both || covered() {
+                profile.read.remove(&path);
+                profile.write.remove(&path);
+            }
             if both {
-                profile.read.remove(&path);
-                profile.write.remove(&path);
                 profile.read_write.insert(path);
-            } else if is_covered(profile, &path, uses, budget) {
-                profile.read.remove(&path);
-                profile.write.remove(&path);
             }
         }
     }
 }
 
-/// Whether other paths permit all that this one does.
-fn is_covered(profile: &Profile, path: &Pattern, uses: Uses, budget: &mut Budget) -> bool {
-    let others: Vec<Glob> = access::patterns(profile)
-        .into_iter()
-        .filter(|(other, have)| *other != path && have.contains(uses))
-        .map(|(other, _)| Glob::from(other))
-        .collect();
-    covered(&Glob::from(path), &others.iter().collect::<Vec<_>>(), budget)
+/// Whether other paths, of those `near` it, permit all that this one does.
+fn is_covered<'a>(
+    profile: &Profile,
+    path: &Pattern,
+    uses: Uses,
+    near: impl ExactSizeIterator<Item = &'a (Pattern, Glob)>,
+    budget: &mut Budget,
+) -> bool {
+    if !budget.spend(near.len() as u64) {
+        return false;
+    }
+    let others = near.filter(|(other, _)| other != path && access::uses(profile, other).contains(uses));
+    covered(&Glob::from(path), &others.map(|(_, glob)| glob).collect::<Vec<_>>(), budget)
 }
 
 /// Says what every AppArmorProfile denies, and this text permits.

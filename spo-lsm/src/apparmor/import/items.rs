@@ -60,7 +60,11 @@ impl<'a> Items<'a> {
         if is_line(self.rest()) {
             self.advance(self.rest().find('\n').unwrap_or(self.rest().len()));
             let text = self.text[start..self.at].trim_end();
-            return Ok(Some(Item::Line(Statement { line, words: text.split_ascii_whitespace().collect(), text })));
+            // A line may begin with this mark, too.
+            let is_comment = |(at, word): &(usize, &str)| *at > 0 && word.starts_with('#');
+            let words = text.split_ascii_whitespace().enumerate().take_while(|word| !is_comment(word));
+            let words = words.map(|(_, word)| word).collect();
+            return Ok(Some(Item::Line(Statement { line, words, text })));
         }
         let mut words = Vec::new();
         loop {
