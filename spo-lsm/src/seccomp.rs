@@ -21,7 +21,7 @@
 //! 8. Conditions that look at no bit of an argument are none.
 //! 9. A call of an architecture that the profile does not list, other than the machine's own, kills the thread.
 //!
-//! libseccomp loses the entries of some profiles on some architectures; [`Profile::warnings`] says so.
+//! libseccomp loses the entries of some profiles on some architectures, and mixes up some entries for one call; [`Profile::warnings`] says so.
 
 mod assemble;
 mod bpf;
@@ -46,6 +46,7 @@ mod resolve;
 mod space;
 mod spec;
 mod subset;
+mod tree;
 mod union;
 mod written;
 

@@ -26,7 +26,7 @@ pub(super) fn find(profile: &Profile, root: &FieldPath, found: &mut Findings) {
                 "libseccomp loses all entries on {abi}, which has no {name}: without conditions, name a call that it has, too, \
                  as mkdirat beside mkdir"
             );
-            found.warn(root.clone(), reason);
+            found.warn_first(root.clone(), reason);
         }
     }
 }

@@ -12,7 +12,7 @@ use spo_api::{FieldPath, ListenerPath, ProfileName, Violation};
 
 use super::written::{Written, WrittenArg, WrittenEntry};
 use super::{Argument, Base, Condition, Effect, Entry, Profile, Test};
-use super::{contradiction, lost};
+use super::{contradiction, lost, tree};
 use crate::findings::Findings;
 
 /// More entries than any profile has use for: a filter has 4096 instructions at most.
@@ -64,6 +64,7 @@ impl Written<'_> {
         if found.refused() == 0 {
             contradiction::find(&profile, &syscalls, &mut found);
             lost::find(&profile, &syscalls, &mut found);
+            tree::find(&profile, &syscalls, &mut found);
             found.listener_warnings(&profile, root);
         }
         Ok(Profile { warnings: found.finish()?, ..profile })

@@ -1,7 +1,6 @@
 //! The API server that `cargo xtask test` starts, made ready for the operator.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::restart;
@@ -14,7 +13,6 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, Pat
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, Config, ResourceExt as _};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use spo_api::GROUP;
 use spo_api::daemon::v1::SecurityProfilesOperatorDaemon;
