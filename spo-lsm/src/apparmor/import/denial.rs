@@ -73,8 +73,10 @@ fn simplify(profile: &mut Profile, asked: &Exceptions, budget: &mut Budget) {
             let uses = access::uses(profile, &path);
             let both = uses.contains(Uses::READ | Uses::WRITE);
             let mut covered = || {
-                let near = index.near(&Glob::from(&path)).into_iter().map(|at| &all[at]);
-                is_covered(profile, &path, uses, near, budget)
+                !budget.is_spent() && {
+                    let near = index.near(&Glob::from(&path)).into_iter().map(|at| &all[at]);
+                    is_covered(profile, &path, uses, near, budget)
+                }
             };
             if both || covered() {
                 profile.read.remove(&path);
