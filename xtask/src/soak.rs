@@ -7,7 +7,7 @@ use crate::run::{Run, say};
 
 /// So many scripts run on one API server, and on one cluster: a test program is taken for hung if it takes too long.
 const ON_ONE_SERVER: u32 = 10;
-const ON_ONE_CLUSTER: u32 = 5;
+const ON_ONE_CLUSTER: u32 = 10;
 
 /// Runs tests for long: random scripts of faults, random profiles and calls.
 ///
@@ -15,15 +15,19 @@ const ON_ONE_CLUSTER: u32 = 5;
 ///
 ///   cargo xtask soak
 ///   cargo xtask soak faults --seeds 20
+///   cargo xtask soak nodes --from 40 --seeds 60
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Soak {
     /// One of them; all in turn without a name.
     #[arg(value_enum)]
     subject: Option<Subject>,
-    /// How many scripts of faults are played, from seed 0 on; of each sort, as many.
+    /// How many scripts of faults are played; of each sort, as many.
     #[arg(long, value_name = "N", default_value_t = 100)]
     seeds: u32,
+    /// The first seed, to go on where another run has ended.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    from: u32,
     /// How many comparisons are made of seccomp profiles at least.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     comparisons: u32,
@@ -72,8 +76,9 @@ impl Soak {
     /// Plays the scripts of a test, so many at once.
     fn scripts(&self, at_once: u32, layer: &str, test: &str) -> Result<()> {
         let this = std::env::current_exe().context("cannot find this program")?;
-        for first in (0..self.seeds).step_by(at_once as usize) {
-            let count = at_once.min(self.seeds - first);
+        let end = self.from.saturating_add(self.seeds);
+        for first in (self.from..end).step_by(at_once as usize) {
+            let count = at_once.min(end - first);
             let tests = Run::new(&this).args(["test", "--only", layer, "--", "--nocapture", test]);
             let tests = tests.env("SPO_SOAK_FROM", first.to_string()).env("SPO_SOAK_SEEDS", count.to_string());
             tests.run().with_context(|| format!("one of the scripts {first} to {} ended wrong", first + count - 1))?;

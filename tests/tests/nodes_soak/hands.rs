@@ -1,6 +1,9 @@
 //! A pod on each node that may do anything there: it kills processes, and looks.
 
-use std::process::{Command, Stdio};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -16,7 +19,19 @@ use super::script::Victim;
 pub(super) struct Hands<'a> {
     cluster: &'a Cluster,
     namespace: String,
+    /// One for each node, while it lasts.
+    shells: RefCell<BTreeMap<String, Shell>>,
 }
+
+/// A shell in a pod that is told one script after another.
+struct Shell {
+    kubectl: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+/// What the shell says behind the output of a script, with the script's status.
+const END: &str = "-- the end of the script:";
 
 impl<'a> Hands<'a> {
     pub(super) async fn on_every_guest(cluster: &'a Cluster) -> Self {
@@ -37,13 +52,13 @@ impl<'a> Hands<'a> {
             })
             .await;
         }
-        Self { cluster, namespace }
+        Self { cluster, namespace, shells: RefCell::default() }
     }
 
     /// What a script prints that runs on a node with the node's own programs, once its kubelet lets it be run.
     pub(super) async fn look(&self, node: &str, script: &str) -> String {
         let path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-        self.run(node, &["chroot", "/host", "/usr/bin/env", path, "/bin/sh", "-c", script]).await
+        self.run(node, &format!("chroot /host /usr/bin/env {path} /bin/sh <<'LOOK'\n{script}\nLOOK")).await
     }
 
     /// Kills a process of a node; whoever keeps it there starts it again. One that is not there is one that was killed before.
@@ -58,22 +73,58 @@ impl<'a> Hands<'a> {
             "(sleep 0.1; for pid in $(pidof {program}); do ! grep -q -e {word} /proc/$pid/cmdline || kill -9 $pid; done) \
              </dev/null >/dev/null 2>&1 &"
         );
-        self.run(node, &["/bin/sh", "-c", &script]).await;
+        self.run(node, &script).await;
     }
 
-    async fn run(&self, node: &str, words: &[&str]) -> String {
-        wait::until_ok(&format!("a script to run on {node}"), async || self.attempt(node, words)).await
-    }
-
-    fn attempt(&self, node: &str, words: &[&str]) -> Result<String> {
-        let mut command = Command::new(&self.cluster.kubectl);
-        command.args(["exec", "--namespace", &self.namespace, node, "--"]).args(words);
-        let output = command.stdin(Stdio::null()).output().context("kubectl cannot be started")?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).context("it prints no text")
+    /// What the shell on a node prints to a script, which it may have to be told twice: a kubelet or an API server that is killed takes the
+    /// connections with it that it carries.
+    async fn run(&self, node: &str, script: &str) -> String {
+        wait::until_ok(&format!("a script to run on {node}"), async || {
+            let mut shell = match self.shells.borrow_mut().remove(node) {
+                Some(shell) => shell,
+                None => Shell::open(self.cluster, &self.namespace, node)?,
+            };
+            let said = shell.run(script)?;
+            self.shells.borrow_mut().insert(node.to_owned(), shell);
+            anyhow::Ok(said)
+        })
+        .await
     }
 
     pub(super) async fn clear(self) {
         ns::delete(&self.cluster.client, &self.namespace).await;
+    }
+}
+
+impl Shell {
+    fn open(cluster: &Cluster, namespace: &str, pod: &str) -> Result<Self> {
+        let mut command = Command::new(&cluster.kubectl);
+        command.args(["exec", "--stdin", "--namespace", namespace, pod, "--", "/bin/sh"]);
+        // What it says of a connection that breaks is no news here.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut kubectl = command.spawn().context("kubectl cannot be started")?;
+        let (input, output) = (kubectl.stdin.take().context("no input")?, kubectl.stdout.take().context("no output")?);
+        Ok(Self { kubectl, input, output: BufReader::new(output) })
+    }
+
+    fn run(&mut self, script: &str) -> Result<String> {
+        writeln!(self.input, "{script}\necho \"{END} $?\"").context("the connection is broken")?;
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            ensure!(self.output.read_line(&mut line)? > 0, "the connection broke");
+            if let Some((rest, status)) = line.split_once(END) {
+                ensure!(status.trim() == "0", "it ends with {status}");
+                return Ok(said + rest);
+            }
+            said.push_str(&line);
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        _ = self.kubectl.kill();
+        _ = self.kubectl.wait();
     }
 }

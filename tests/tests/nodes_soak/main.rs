@@ -8,6 +8,8 @@ mod script;
 mod stage;
 mod wish;
 
+use std::time::Instant;
+
 use spo_tests::cluster::Cluster;
 use spo_tests::{modules, operator};
 
@@ -29,11 +31,13 @@ async fn a_script_with_daemon_installer_kubelet_manager_and_api_server_killed_en
     modules::on_guests(&cluster, async || {
         let mut stage = Stage::set(&cluster).await;
         for seed in first..first + count {
+            let begin = Instant::now();
             for change in script(seed, CHANGES, &cluster.guests) {
                 stage.play(change).await;
             }
+            let played = begin.elapsed().as_secs();
             let told = stage.ends_as_desired(seed).await;
-            println!("seed {seed}: {told}");
+            println!("seed {seed}: {told}; played in {played} s, right after {} s", begin.elapsed().as_secs());
         }
         stage.clear().await;
     })

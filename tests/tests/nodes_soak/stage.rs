@@ -20,7 +20,9 @@ const LOOK_AT_SECCOMP: &str = r"cd /var/lib/node1/kubelet/seccomp/operator &&
 for file in soak-*; do [ ! -e $file ] || echo seccomp ${file%.json} $(cat $file); done";
 const LOOK_AT_APPARMOR: &str = r"cd /etc/apparmor.d &&
 grep -o '^soak-[a-z0-9-]* ([a-z]*)' /sys/kernel/security/apparmor/profiles | while read name mode; do
-    echo apparmor $name $(grep -h /srv/soak $name)
+    # What the kernel has is what the text becomes.
+    apparmor_parser -QKS $name | cmp -s - /sys/kernel/security/apparmor/policy/profiles/$name.[0-9]*/raw_data &&
+        echo apparmor $name $(grep -h /srv/soak $name)
 done
 for file in soak-*; do [ ! -e $file ] || echo file $file; done";
 const LOOK_AT_SELINUX: &str = r"cd $(mktemp -d) &&
