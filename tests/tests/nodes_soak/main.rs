@@ -19,7 +19,7 @@ use stage::Stage;
 /// So many changes are a script.
 const CHANGES: usize = 200;
 /// So many scripts are played where nothing else is said.
-const SEEDS: u64 = 1;
+const SEEDS: u64 = 3;
 
 #[tokio::test]
 async fn a_script_with_daemon_installer_kubelet_manager_and_api_server_killed_ends_in_the_desired_state_on_every_node()
