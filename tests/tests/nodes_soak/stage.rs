@@ -18,13 +18,14 @@ use super::wish::Wish;
 /// Every profile of a script that a guest has, as lines of its kind, its name, and the part of its text in which versions differ.
 const LOOK_AT_SECCOMP: &str = r"cd /var/lib/node1/kubelet/seccomp/operator &&
 for file in soak-*; do [ ! -e $file ] || echo seccomp ${file%.json} $(cat $file); done";
-const LOOK_AT_APPARMOR: &str = r"cd /etc/apparmor.d &&
+const LOOK_AT_APPARMOR: &str = r#"cd /etc/apparmor.d &&
 grep -o '^soak-[a-z0-9-]* ([a-z]*)' /sys/kernel/security/apparmor/profiles | while read name mode; do
     # What the kernel has is what the text becomes.
-    apparmor_parser -QKS $name | cmp -s - /sys/kernel/security/apparmor/policy/profiles/$name.[0-9]*/raw_data &&
-        echo apparmor $name $(grep -h /srv/soak $name)
+    text=$(apparmor_parser -QKS $name </dev/null | sha1sum)
+    kernel=$(cat /sys/kernel/security/apparmor/policy/profiles/$name.[0-9]*/raw_data | sha1sum)
+    [ "$text" = "$kernel" ] && echo apparmor $name $(grep -h /srv/soak $name) || echo kernel $name $kernel and not $text
 done
-for file in soak-*; do [ ! -e $file ] || echo file $file; done";
+for file in soak-*; do [ ! -e $file ] || echo file $file; done"#;
 const LOOK_AT_SELINUX: &str = r"cd $(mktemp -d) &&
 semodule -lfull | while read priority name kind; do
     case $name in soak-*)
