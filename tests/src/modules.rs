@@ -16,12 +16,19 @@ use crate::{operator, wait};
 ///
 /// # Panics
 /// If nodes do not follow the configuration; and as `then` does.
+#[expect(clippy::print_stdout, reason = "what a failed test has to tell")]
 pub async fn on_guests(cluster: &Cluster, then: impl AsyncFnOnce()) {
     guests_only(cluster, true).await;
     let arguments = switch(cluster, true).await;
     assert_eq!(arguments, ["--with-selinux=true", "--with-raw-selinux=true", "--with-apparmor=true"]);
     // On the heap: unoptimized, what it holds is more than the stack of a test has room for.
     let outcome = AssertUnwindSafe(Box::pin(then())).catch_unwind().await;
+    if outcome.is_err() {
+        // Those of which this could be asked are gone in a moment.
+        let daemons = format!("--selector=name={}", operator::DAEMON);
+        let namespace = format!("--namespace={}", operator::NAMESPACE);
+        println!("{}", cluster.kubectl(&["logs", &namespace, &daemons, "--all-containers", "--prefix", "--tail=120"]));
+    }
     // Also after a failure, and the modules first: no installer is to run on the machine of the tests.
     assert_eq!(switch(cluster, false).await, [""; 0]);
     guests_only(cluster, false).await;

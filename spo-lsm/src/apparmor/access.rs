@@ -8,7 +8,7 @@ use super::index::Index;
 use super::{Capability, Glob, Pattern, Profile, Uses};
 
 /// What `abstractions/base`, which every text includes, permits in any release of AppArmor, as far as something may deny it.
-const BASE: [(&str, Uses); 30] = [
+const BASE: [(&str, Uses); 31] = [
     ("/dev/{null,zero,full}", Uses::READ),
     ("/dev/{null,zero,full,log}", Uses::WRITE),
     ("/dev/{,u}random", Uses::READ),
@@ -36,10 +36,16 @@ const BASE: [(&str, Uses); 30] = [
     ("/opt/*-linux-uclibc/lib/ld-uClibc*so*", Uses::READ),
     ("/opt/*-linux-uclibc/lib/ld-uClibc*so*", Uses::LOAD),
     ("/etc/ld.so.cache", Uses::LOAD),
-    ("/{usr/,}lib{,32,64}/{**.so*,locale/**,**/gconv-modules*}", Uses::LOAD),
-    ("/{root,home/{,.ecryptfs/}*}/.Private/**", Uses::LOAD),
-    ("/{root,home/{,.ecryptfs/}*}/.Private/**", Uses::EXECUTE),
+    ("/{usr/,}lib{,32,64}/**.so*", Uses::LOAD),
+    ("/usr/lib{,32,64}/locale/**", Uses::LOAD),
+    ("/usr/lib{,32,64}/gconv/gconv-modules*", Uses::LOAD),
+    ("/usr/lib/*-linux-gnu*/gconv/gconv-modules*", Uses::LOAD),
 ];
+
+/// What it permits to owners alone, in every way, and so is not surely permitted.
+const OWNED: &str = "/{root,home/{,.ecryptfs/}*}/.Private/**";
+
+static OWNED_GLOB: LazyLock<Option<Glob>> = LazyLock::new(|| Glob::parse(OWNED).ok());
 
 static BASE_GLOBS: LazyLock<Vec<(Glob, Uses)>> =
     LazyLock::new(|| BASE.iter().filter_map(|(text, uses)| Some((Glob::parse(text).ok()?, *uses))).collect());
@@ -119,7 +125,7 @@ impl Part<'_> {
     /// Whether it may permit something that `glob` matches.
     pub(super) fn touches(&self, glob: &Glob, budget: &mut Budget) -> bool {
         let denied = self.denied.near_globs(glob);
-        self.allowed.near_globs(glob).into_iter().any(|allowed| {
+        self.allowed.near_globs(glob).into_iter().chain(OWNED_GLOB.as_ref()).any(|allowed| {
             // Where all that both match is denied, nothing of it is permitted.
             glob::overlap(glob, allowed, budget)
                 && glob::shared_beyond(glob, allowed, &denied, budget) != Found::Nothing
@@ -183,7 +189,7 @@ pub(super) fn denials<'a>(profile: &'a Profile, budget: &mut Budget) -> Vec<(&'a
         let own: Vec<(&Pattern, Glob)> =
             all.iter().filter(|(_, uses)| uses.contains(denied)).map(|(path, _)| (*path, Glob::from(*path))).collect();
         let base = BASE_GLOBS.iter().filter(|(_, uses)| uses.contains(denied)).map(|(glob, _)| glob);
-        let index = Index::new(own.iter().map(|(_, glob)| glob).chain(base));
+        let index = Index::new(own.iter().map(|(_, glob)| glob).chain(base).chain(OWNED_GLOB.as_ref()));
         let named_twice = |path: &Pattern| all.get(path).is_some_and(|uses| uses.contains(denied));
         for path in paths {
             if named_twice(path) || is_exception(&Glob::from(path), &index, budget) {

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use spo_api::syscalls::Abi;
 use spo_api::{FieldPath, Violation};
 
+use super::lower::is_unconditional;
 use super::{Condition, Entry, Profile};
 use crate::findings::Findings;
 
@@ -15,6 +17,8 @@ use crate::findings::Findings;
 const MAX_FINDINGS: usize = 24;
 /// How many pairs of entries are compared in search of warnings. Profiles as people write them need a few hundred.
 const MAX_COMPARISONS: usize = 1 << 14;
+/// Entries are compared as on any ABI whose arguments have all of their bits.
+const WIDE: Abi = Abi::X86_64;
 
 #[derive(Default)]
 struct Contradictions {
@@ -60,7 +64,7 @@ impl<'a> Search<'a> {
         let mut first: BTreeMap<&[Condition], usize> = BTreeMap::new();
         for &later in entries {
             let effect = profile.entries[later].effect;
-            if conditions[later].is_empty() || effect.same_as(profile.default_effect) {
+            if is_unconditional(&profile.entries[later], WIDE) || effect.same_as(profile.default_effect) {
                 continue;
             }
             let earlier = *first.entry(&conditions[later]).or_insert(later);
@@ -100,7 +104,7 @@ impl<'a> Search<'a> {
                 return None;
             }
             *comparisons += 1;
-            let is_refused = !second.conditions.is_empty() && conditions[earlier] == conditions[later];
+            let is_refused = !is_unconditional(second, WIDE) && conditions[earlier] == conditions[later];
             if let Some(reason) = judge(profile, &profile.entries[earlier], second, is_refused) {
                 return Some((earlier, reason));
             }
@@ -140,7 +144,7 @@ fn judge(profile: &Profile, first: &Entry, second: &Entry, is_refused: bool) -> 
         // An exception from a rule, written as one reads it; but it is not how runtimes read it.
         return overlap(first, second).then_some("the one whose action is the default action does nothing");
     }
-    match (first.conditions.is_empty(), second.conditions.is_empty()) {
+    match (is_unconditional(first, WIDE), is_unconditional(second, WIDE)) {
         (true, true) => Some("the first one decides"),
         (true, false) | (false, true) => Some("the one without conditions decides alone"),
         (false, false) if is_refused || !overlap(first, second) => None,

@@ -9,14 +9,14 @@ use spo_api::FieldPath;
 use spo_api::seccomp::Arch;
 use spo_api::syscalls::{Abi, is_known};
 
-use super::lower::{Decision, lower, telling};
+use super::lower::{Decision, is_unconditional, lower, telling};
 use super::{Entry, Profile};
 use crate::findings::Findings;
 
 /// Warns of what `profile` loses; `root` is the path of its entries.
 pub(super) fn find(profile: &Profile, root: &FieldPath, found: &mut Findings) {
     for abi in profile.covered().filter(|abi| is_loaded_late(profile, *abi)) {
-        let always = telling(profile).filter(|entry| entry.conditions.is_empty());
+        let always = telling(profile).filter(|entry| is_unconditional(entry, abi));
         let Some(name) = always.flat_map(Entry::names).find(|name| abi.number(name).is_none() && is_known(name)) else {
             continue;
         };

@@ -1,6 +1,6 @@
 //! From names to the numbers of one ABI: the one place where the meaning of a profile is decided, for evaluator and compiler alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spo_api::syscalls::Abi;
 
@@ -62,6 +62,12 @@ pub(super) fn telling(profile: &Profile) -> impl Iterator<Item = &Entry> {
     profile.entries.iter().filter(|entry| !entry.effect.same_as(profile.default_effect))
 }
 
+/// Whether an entry decides about its calls alone on this ABI.
+pub(super) fn is_unconditional(entry: &Entry, abi: Abi) -> bool {
+    let conditions = entry.conditions.iter().map(|condition| fitted(*condition, abi)).collect();
+    alternatives(entry, conditions).iter().any(Vec::is_empty)
+}
+
 /// Lists of conditions of an entry, of which one must hold whole. Those that look at no bit are left out, as libseccomp does: a list of
 /// nothing else is none.
 fn alternatives(entry: &Entry, conditions: Vec<Condition>) -> Vec<Vec<Condition>> {
@@ -76,6 +82,9 @@ fn alternatives(entry: &Entry, conditions: Vec<Condition>) -> Vec<Vec<Condition>
 fn sort<K>(decisions: &mut BTreeMap<K, Decision>) {
     for decision in decisions.values_mut() {
         if let Decision::First(rules) = decision {
+            // One and the same rule may have been named often.
+            let mut known = BTreeSet::new();
+            rules.retain(|rule| known.insert((rule.conditions.clone(), rule.effect.return_value())));
             rules.sort_by_key(|rule| rule.effect.severity());
         }
     }
@@ -114,7 +123,7 @@ fn add<K: Ord>(decisions: &mut BTreeMap<K, Decision>, call: K, mut conditions: V
     conditions.sort_by_key(|condition| condition.argument);
     let rule = Rule { conditions, effect };
     match decisions.entry(call).or_insert_with(|| Decision::First(Vec::new())) {
-        Decision::First(rules) if !rules.contains(&rule) => rules.push(rule),
-        Decision::First(_) | Decision::Always(_) => {}
+        Decision::First(rules) => rules.push(rule),
+        Decision::Always(_) => {}
     }
 }

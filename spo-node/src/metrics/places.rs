@@ -1,6 +1,7 @@
-//! Who is connected: few at a time, and whoever was not let in yet gives way to who comes later.
+//! Who is connected: few at a time, and whoever was not let in yet gives way to who comes later, those first that have not even asked.
 //!
-//! Else a handful of clients that say nothing would keep those out who may read.
+//! Else a handful of clients that say nothing would keep those out who may read. Who shows metrics to everybody lets nobody in, and so all
+//! give way there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +27,16 @@ struct Taken {
 
 #[derive(Debug)]
 struct Client {
-    was_let_in: bool,
+    standing: Standing,
     leave: Arc<Notify>,
+}
+
+/// How much a client is worth keeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Silent,
+    Asking,
+    LetIn,
 }
 
 /// The place of one connection, free again when it is dropped.
@@ -52,13 +61,15 @@ impl Places {
     fn try_take(self: &Arc<Self>) -> Option<Place> {
         let mut taken = self.taken();
         if taken.clients.len() >= MOST {
-            let stranger = taken.clients.iter().find(|(_, client)| !client.was_let_in).map(|(number, _)| *number)?;
+            let strangers = taken.clients.iter().filter(|(_, client)| client.standing < Standing::LetIn);
+            let (stranger, _) = strangers.min_by_key(|(number, client)| (client.standing, **number))?;
+            let stranger = *stranger;
             let client = taken.clients.remove(&stranger)?;
             client.leave.notify_one();
         }
         let (number, leave) = (taken.next, Arc::new(Notify::new()));
         taken.next += 1;
-        taken.clients.insert(number, Client { was_let_in: false, leave: leave.clone() });
+        taken.clients.insert(number, Client { standing: Standing::Silent, leave: leave.clone() });
         Some(Place { number, leave, places: self.clone() })
     }
 
@@ -68,10 +79,19 @@ impl Places {
 }
 
 impl Place {
+    /// Whoever has it has sent a request.
+    pub(super) fn asks(&self) {
+        self.rise(Standing::Asking);
+    }
+
     /// Whoever has it may read, and keeps it.
     pub(super) fn let_in(&self) {
+        self.rise(Standing::LetIn);
+    }
+
+    fn rise(&self, standing: Standing) {
         if let Some(client) = self.places.taken().clients.get_mut(&self.number) {
-            client.was_let_in = true;
+            client.standing = client.standing.max(standing);
         }
     }
 
@@ -96,15 +116,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_was_not_let_in_gives_way_the_first_one_first() {
+    fn who_was_not_let_in_gives_way_those_first_who_said_nothing() {
         let places = Arc::new(Places::default());
         let seats: Vec<Place> = (0..MOST).map(|_| places.try_take().unwrap()).collect();
         seats[0].let_in();
+        seats[..MOST - 1].iter().for_each(Place::asks);
+        let wanted = || (0..MOST).filter(|at| seats[*at].wanted().now_or_never().is_some()).collect::<Vec<_>>();
         let late = places.try_take().unwrap();
-        let asked: Vec<usize> = (0..MOST).filter(|at| seats[*at].wanted().now_or_never().is_some()).collect();
-        assert_eq!(asked, [1]);
-        drop(late);
-        assert_eq!(places.taken().clients.len(), MOST - 1);
+        late.asks();
+        assert_eq!(wanted(), [MOST - 1]);
+        let later = places.try_take().unwrap();
+        assert_eq!(wanted(), [1]);
+        drop([late, later]);
+        assert_eq!(places.taken().clients.len(), MOST - 2);
         // Who gave way has no place to free any more.
         drop(seats);
         assert!(places.taken().clients.is_empty());
@@ -118,6 +142,6 @@ mod tests {
         let mut waiting = Box::pin(places.take());
         assert!(waiting.as_mut().now_or_never().is_none());
         seats.pop();
-        waiting.await;
+        assert!(waiting.now_or_never().is_some());
     }
 }

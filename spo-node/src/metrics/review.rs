@@ -51,7 +51,8 @@ impl Guard {
         }
         let answer = match tokio::time::timeout(PATIENCE, self.ask(token, page)).await {
             Ok(Ok(answer)) => {
-                if self.unanswered.swap(false, Ordering::Relaxed) {
+                // A stranger is known for one before the second question is asked.
+                if answer != Err(Refusal::Stranger) && self.unanswered.swap(false, Ordering::Relaxed) {
                     tracing::info!("the API server says again who may read metrics");
                 }
                 answer

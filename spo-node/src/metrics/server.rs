@@ -115,6 +115,7 @@ impl Server {
     }
 
     async fn respond(&self, request: &Request<Incoming>, place: &Place) -> Result<Response<Full<Bytes>>, Refusal> {
+        place.asks();
         let page = request::page(request.method(), request.uri().path())?;
         if let Some((_, guard)) = &self.secure {
             guard.permits(Token::of(request.headers())?, page).await?;

@@ -128,4 +128,7 @@ async fn clients_that_say_nothing_keep_nobody_out() {
     }
     let (answer, _) = ask(address, &trusted, &get("/metrics", "")).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    // It was not for the silent ones to leave first: the last of them is connected still.
+    let last = silent.last().unwrap();
+    assert_eq!(last.try_read(&mut [0]).map_err(|error| error.kind()), Err(std::io::ErrorKind::WouldBlock));
 }

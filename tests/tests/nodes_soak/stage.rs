@@ -23,7 +23,7 @@ grep -o '^soak-[a-z0-9-]* ([a-z]*)' /sys/kernel/security/apparmor/profiles | whi
     # What the kernel has is what the text becomes.
     text=$(apparmor_parser -QKS $name </dev/null | sha1sum)
     kernel=$(cat /sys/kernel/security/apparmor/policy/profiles/$name.[0-9]*/raw_data | sha1sum)
-    [ "$text" = "$kernel" ] && echo apparmor $name $(grep -h /srv/soak $name) || echo kernel $name $kernel and not $text
+    [ -s $name ] && apparmor_parser -QK $name </dev/null && [ "$text" = "$kernel" ] && echo apparmor $name $(grep -h /srv/soak $name) || echo kernel $name $kernel and not $text
 done
 for file in soak-*; do [ ! -e $file ] || echo file $file; done"#;
 const LOOK_AT_SELINUX: &str = r"cd $(mktemp -d) &&
