@@ -41,7 +41,7 @@ fn what_was_converted_can_be_run() {
 #[case("kind: Deployment\n", "kind is \"Deployment\", which is no profile")]
 #[case("spec: {}\n", "it has no kind")]
 #[case("{", "it is no YAML")]
-#[case("kind: SeccompProfile\n---\nkind: SeccompProfile\n", "not one document, but several")]
+#[case("kind: SeccompProfile\n---\nkind: SeccompProfile\n", "several documents")]
 #[case("kind: SeccompProfile\nmetadata: {name: x}\nspec: {defaultAction: SCMP_ACT_NEVER}\n", "SCMP_ACT_NEVER")]
 fn what_cannot_be_converted_is_named(#[case] manifest: &str, #[case] expected: &str) {
     let place = Place::new();

@@ -85,7 +85,9 @@ impl Findings {
             return Some(Base::Oci(reference.to_owned()));
         }
         match base.parse::<ProfileName>() {
-            Ok(name) if name == *own => self.refuse(path.clone(), "a profile cannot build on itself"),
+            Ok(name) if name == *own => {
+                self.refuse(path.clone(), "a profile cannot build on itself; name another, or none")
+            }
             Ok(name) => return Some(Base::Local(name)),
             Err(error) => self
                 .refuse(path.clone(), format!("neither the name of a SeccompProfile nor oci://<reference>: {error}")),
@@ -186,7 +188,7 @@ impl Findings {
                 format!("no Linux architecture has a system call {name:?}, so {action} would be left out and the call stay permitted; correct the name or remove it"),
             );
         } else {
-            self.warn(path, format!("no Linux architecture has a system call {name:?}; it is left out"));
+            self.warn(path, format!("no Linux architecture has a system call {name:?}; runtimes leave it out"));
         }
     }
 

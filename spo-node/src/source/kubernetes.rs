@@ -102,7 +102,7 @@ pub async fn client(settings: &Settings) -> anyhow::Result<Client> {
             let config = Config::from_custom_kubeconfig(file, &options).await;
             config.with_context(|| format!("cannot use {}", path.display()))?
         }
-        None => Config::incluster().context("not in a pod; outside one, pass --kubeconfig or set KUBECONFIG")?,
+        None => Config::incluster().context("not in a pod; outside one, pass --kubeconfig or set KUBECONFIG, or read manifests from a folder: --source directory:PATH")?,
     };
     Client::try_from(config).context("cannot make a client for the API server")
 }

@@ -81,7 +81,7 @@ impl ProfileFile {
         let (Reading { profile, metadata, ignored }, form) =
             parse(&text).with_context(|| format!("profile {}", path.display()))?;
         for ignored in ignored {
-            log::line(ignored);
+            log::line(format_args!("Profile {}: {ignored}", path.display()));
         }
         for warning in profile.warnings() {
             log::line(format_args!("Profile {}: {warning}", path.display()));

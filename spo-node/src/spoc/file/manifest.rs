@@ -47,17 +47,15 @@ pub(super) fn document(text: &str) -> Result<Value> {
     let mut documents = crate::yaml::documents(text).map_err(|error| anyhow!("it is no YAML: {error}"))?;
     match (documents.pop(), documents.is_empty()) {
         (Some(document), true) => Ok(document),
-        _ => bail!(
-            "it has not one document, but {}; a file has one profile",
-            if text.trim().is_empty() { "none" } else { "several" }
-        ),
+        (None, _) => bail!("there is no document in it; a file has one profile"),
+        (Some(_), false) => bail!("there are several documents in it; a file has one profile"),
     }
 }
 
 fn kind(document: &Value) -> Result<ProfileKind> {
     let kind = match &document["kind"] {
         Value::Null => bail!(
-            "it has no kind; a seccomp profile has `kind: SeccompProfile` (a raw profile needs a name that ends in .json)"
+            "it has no kind; a manifest has one, such as `kind: SeccompProfile`, and a raw seccomp profile has a name that ends in .json, and `defaultAction`"
         ),
         Value::String(kind) => kind,
         other => bail!("kind is {other}, and must be that of a profile, such as SeccompProfile"),
@@ -73,7 +71,10 @@ fn of<S: Spec + DeserializeOwned + Serialize>(text: &str, document: &Value) -> R
     let ignored = ignored(&document["spec"], &serde_json::to_value(&spec)?, &FieldPath::new("spec"));
     let name: ProfileName = metadata.name.parse().context("metadata.name")?;
     let profile = spo_lsm::parse(name, &spec).map_err(|violations| anyhow!(listed(&violations)))?;
-    let ignored = ignored.into_iter().map(|field| format!("{field} is no field of a {}: ignored", S::KIND)).collect();
+    let ignored = ignored
+        .into_iter()
+        .map(|field| format!("{field} is no field of kind {}: ignored; correct its name, or remove it", S::KIND))
+        .collect();
     let labels = metadata.labels.unwrap_or_default();
     Ok(Reading {
         profile,
@@ -154,8 +155,8 @@ spec:
     #[case("kind: SeccompProfile\nmetadata: {name: ../x}\nspec: {defaultAction: SCMP_ACT_LOG}", "metadata.name: ")]
     #[case("kind: [SeccompProfile]", "must be that of a profile")]
     #[case("kind: [unclosed", "no YAML")]
-    #[case("", "not one document, but none")]
-    #[case("# nothing", "not one document")]
+    #[case("", "no document")]
+    #[case("# nothing", "no document")]
     #[case("just text", "no kind")]
     fn what_is_wrong_is_named(#[case] text: &str, #[case] expected: &str) {
         let message = format!("{:#}", manifest(text).unwrap_err());
@@ -165,7 +166,7 @@ spec:
     #[test]
     fn a_second_document_is_refused() {
         let message = format!("{:#}", manifest(&format!("{GOOD}---\n{GOOD}")).unwrap_err());
-        assert!(message.contains("not one document, but several"), "{message}");
+        assert!(message.contains("several documents"), "{message}");
     }
 
     #[test]
