@@ -52,7 +52,7 @@ pub struct Lane {
     /// So many steps are done at a time: a signal is heard after each batch.
     batch: usize,
     /// What was last reported.
-    told: BTreeMap<ProfileKey, (i64, Standing)>,
+    told: BTreeMap<ProfileKey, Told>,
     /// What is to be told with the next report.
     events: BTreeMap<ProfileKey, Event>,
     retry_at: Option<Instant>,
@@ -65,6 +65,15 @@ impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane").field("module", &self.module).field("support", &self.support).finish_non_exhaustive()
     }
+}
+
+/// What was reported of a profile.
+#[derive(Debug, PartialEq)]
+struct Told {
+    /// Of which object: one that was deleted and made anew may have the generation of the one before.
+    uid: Option<String>,
+    generation: i64,
+    standing: Standing,
 }
 
 /// What a host has done.
@@ -131,7 +140,7 @@ impl Lane {
 
     /// How many profiles are in Error, or could not be removed or listed.
     pub(super) fn errors(&self) -> usize {
-        let profiles = self.told.values().filter(|(_, standing)| is_error(standing)).count();
+        let profiles = self.told.values().filter(|told| is_error(&told.standing)).count();
         profiles + usize::from(self.files.is_stuck()) + usize::from(self.is_unlisted)
     }
 

@@ -1,6 +1,7 @@
 //! The loop, with a source and a host that do as they are told.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -11,16 +12,26 @@ use super::*;
 use crate::fixture::{desired, key, spec};
 use crate::source::{Desired, Report};
 
-/// Says what it was given, once, and keeps what is reported.
+/// Says what it was given, a whole list at once and changes when something was reported, and keeps what is.
 struct Script {
-    profiles: Option<Vec<Desired>>,
+    changes: VecDeque<source::Change>,
     reports: Rc<RefCell<Vec<Report>>>,
+}
+
+/// These profiles and no others.
+fn all(profiles: Vec<Desired>) -> VecDeque<source::Change> {
+    [source::Change::All { profiles, complete: true }].into()
 }
 
 impl Source for Script {
     async fn next(&mut self) -> Result<source::Change> {
-        match self.profiles.take() {
-            Some(profiles) => Ok(source::Change::All { profiles, complete: true }),
+        while self.changes.front().is_some_and(|next| matches!(next, source::Change::Some { .. }))
+            && self.reports.borrow().is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        match self.changes.pop_front() {
+            Some(change) => Ok(change),
             None => std::future::pending().await,
         }
     }
@@ -87,7 +98,7 @@ fn obedient() -> Obedient {
 
 async fn once(host: Obedient, profiles: Vec<Desired>) -> (Ended, Vec<Report>) {
     let reports = Rc::default();
-    let source = Script { profiles: Some(profiles), reports: Rc::clone(&reports) };
+    let source = Script { changes: all(profiles), reports: Rc::clone(&reports) };
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::new(source, vec![Lane::new(Box::new(host), Changes::Folder(folder.path().to_owned()))]);
     let ready = Ready::default();
@@ -133,7 +144,7 @@ async fn a_folder_that_cannot_be_listed_at_first_is_listed_again() {
     let orphan = ("gone.json".to_owned(), Content::Profile(spo_lsm::Digest::of(b"{}")));
     *folder.lock().unwrap() =
         Folder { files: Installed { files: [orphan].into(), foreign: vec![] }, unlisted: 1, removed: vec![] };
-    let source = Script { profiles: Some(vec![desired("web", spec("read"))]), reports: Rc::default() };
+    let source = Script { changes: all(vec![desired("web", spec("read"))]), reports: Rc::default() };
     let place = tempfile::tempdir().unwrap();
     let (ready, ending) = (Ready::default(), Ending::on_signals().unwrap());
     let running = Daemon::new(source, vec![Lane::new(Box::new(host), Changes::Folder(place.path().to_owned()))])
@@ -155,4 +166,31 @@ async fn a_folder_that_cannot_be_listed_is_an_error_of_one_pass() {
     host.folder.lock().unwrap().unlisted = usize::MAX;
     let (ended, _) = once(host, vec![]).await;
     assert_eq!(ended.errors, 1);
+}
+
+#[tokio::test]
+async fn a_profile_that_was_deleted_and_made_anew_is_reported_anew() {
+    let of = |uid: &str| {
+        let mut desired = desired("web", spec("read"));
+        desired.object.uid = Some(uid.to_owned());
+        desired
+    };
+    let reports: Rc<RefCell<Vec<Report>>> = Rc::default();
+    let mut changes = all(vec![of("1")]);
+    // As a watch shows it that was away in between; it is of the same generation, and says the same.
+    changes.push_back(source::Change::Some { changed: vec![of("2")], gone: Vec::new() });
+    let source = Script { changes, reports: Rc::clone(&reports) };
+    let place = tempfile::tempdir().unwrap();
+    let (ready, ending) = (Ready::default(), Ending::on_signals().unwrap());
+    let lane = Lane::new(Box::new(obedient()), Changes::Folder(place.path().to_owned()));
+    let running = Daemon::new(source, vec![lane]).run(false, &ready, ending);
+    let told = async {
+        while reports.borrow().last().is_none_or(|report| report.object.uid.as_deref() != Some("2")) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ended = running => panic!("{ended:?}"),
+        told = tokio::time::timeout(Duration::from_secs(60), told) => told.expect("it is reported"),
+    }
 }

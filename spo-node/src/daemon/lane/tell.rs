@@ -2,9 +2,9 @@
 
 use spo_api::ProfileKey;
 
-use super::Lane;
+use super::{Lane, Told};
 use crate::catalogue::Catalogue;
-use crate::source::{Event, Report};
+use crate::source::{Desired, Event, Report};
 use crate::status::{self, Standing};
 use crate::sync::{Scope, is_error};
 
@@ -18,18 +18,19 @@ impl Lane {
                 counters.compared(key.kind, is_error(&standing));
             }
             let event = self.events.remove(&key);
-            let now = (entry.desired.generation, standing);
+            let Desired { object, generation, .. } = &entry.desired;
+            let now = Told { uid: object.uid.clone(), generation: *generation, standing };
             if event.is_none() && self.told.get(&key) == Some(&now) {
                 continue;
             }
-            let mut report = status::report(&entry.desired, &now.1);
-            let news = self.told.get(&key).is_none_or(|(_, before)| *before != now.1);
-            let warning = now.1.warning(self.module).filter(|_| news);
-            if let (Some(reason), Some(counters), false) = (warning, &self.counters, now.1.is_of_a_step()) {
+            let mut report = status::report(&entry.desired, &now.standing);
+            let news = self.told.get(&key).is_none_or(|before| before.standing != now.standing);
+            let warning = now.standing.warning(self.module).filter(|_| news);
+            if let (Some(reason), Some(counters), false) = (warning, &self.counters, now.standing.is_of_a_step()) {
                 counters.failed(&key, reason);
             }
             report.event = event.or_else(|| warning.map(|reason| Event { reason, note: report.message.clone() }));
-            log(&report, is_error(&now.1));
+            log(&report, is_error(&now.standing));
             self.told.insert(key, now);
             reports.push(report);
         }
