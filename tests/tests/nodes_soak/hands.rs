@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -12,6 +12,9 @@ use kube::api::PostParams;
 use serde_json::json;
 use spo_tests::cluster::Cluster;
 use spo_tests::{ns, pod, wait};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
 
 use super::script::Victim;
 
@@ -25,13 +28,16 @@ pub(super) struct Hands<'a> {
 
 /// A shell in a pod that is told one script after another.
 struct Shell {
-    kubectl: Child,
+    /// Ends with this.
+    _kubectl: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 /// What the shell says behind the output of a script, with the script's status.
 const END: &str = "-- the end of the script:";
+/// So long a script may take: where a connection is dead without a word, the next one is to have its turn.
+const A_SCRIPT: Duration = Duration::from_secs(60);
 
 impl<'a> Hands<'a> {
     pub(super) async fn on_every_guest(cluster: &'a Cluster) -> Self {
@@ -61,8 +67,8 @@ impl<'a> Hands<'a> {
         self.run(node, &format!("chroot /host /usr/bin/env {path} /bin/sh <<'LOOK'\n{script}\nLOOK")).await
     }
 
-    /// Kills a process of a node; whoever keeps it there starts it again. One that is not there is one that was killed before.
-    pub(super) async fn kill(&self, node: &str, victim: Victim) {
+    /// Kills a process of a node; whoever keeps it there starts it again. Says whether there was one: it may still be away from the last time.
+    pub(super) async fn kill(&self, node: &str, victim: Victim) -> bool {
         let (program, word) = match victim {
             Victim::Daemon => ("spo-node", "daemon"),
             Victim::Installer => ("spo-node", "installer"),
@@ -70,10 +76,11 @@ impl<'a> Hands<'a> {
         };
         // In a moment and by itself: without a kubelet nobody is told how this ended.
         let script = format!(
-            "(sleep 0.1; for pid in $(pidof {program}); do ! grep -q -e {word} /proc/$pid/cmdline || kill -9 $pid; done) \
-             </dev/null >/dev/null 2>&1 &"
+            "pids=$(for pid in $(pidof {program}); do ! grep -q -e {word} /proc/$pid/cmdline || echo $pid; done)
+             [ -z \"$pids\" ] || (sleep 0.1; kill -9 $pids) </dev/null >/dev/null 2>&1 &
+             echo $pids"
         );
-        self.run(node, &script).await;
+        !self.run(node, &script).await.trim().is_empty()
     }
 
     /// What the shell on a node prints to a script, which it may have to be told twice: a kubelet or an API server that is killed takes the
@@ -84,7 +91,7 @@ impl<'a> Hands<'a> {
                 Some(shell) => shell,
                 None => Shell::open(self.cluster, &self.namespace, node)?,
             };
-            let said = shell.run(script)?;
+            let said = timeout(A_SCRIPT, shell.run(script)).await.context("it says nothing more")??;
             self.shells.borrow_mut().insert(node.to_owned(), shell);
             anyhow::Ok(said)
         })
@@ -101,30 +108,24 @@ impl Shell {
         let mut command = Command::new(&cluster.kubectl);
         command.args(["exec", "--stdin", "--namespace", namespace, pod, "--", "/bin/sh"]);
         // What it says of a connection that breaks is no news here.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut kubectl = command.spawn().context("kubectl cannot be started")?;
         let (input, output) = (kubectl.stdin.take().context("no input")?, kubectl.stdout.take().context("no output")?);
-        Ok(Self { kubectl, input, output: BufReader::new(output) })
+        Ok(Self { _kubectl: kubectl, input, output: BufReader::new(output) })
     }
 
-    fn run(&mut self, script: &str) -> Result<String> {
-        writeln!(self.input, "{script}\necho \"{END} $?\"").context("the connection is broken")?;
+    async fn run(&mut self, script: &str) -> Result<String> {
+        let script = format!("{script}\necho \"{END} $?\"\n");
+        self.input.write_all(script.as_bytes()).await.context("the connection is broken")?;
         let mut said = String::new();
         loop {
             let mut line = String::new();
-            ensure!(self.output.read_line(&mut line)? > 0, "the connection broke");
+            ensure!(self.output.read_line(&mut line).await? > 0, "the connection broke");
             if let Some((rest, status)) = line.split_once(END) {
                 ensure!(status.trim() == "0", "it ends with {status}");
                 return Ok(said + rest);
             }
             said.push_str(&line);
         }
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        _ = self.kubectl.kill();
-        _ = self.kubectl.wait();
     }
 }

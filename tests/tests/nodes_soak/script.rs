@@ -51,6 +51,16 @@ pub(super) enum Victim {
     Kubelet,
 }
 
+impl Victim {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Daemon => "daemon",
+            Self::Installer => "installer",
+            Self::Kubelet => "kubelet",
+        }
+    }
+}
+
 /// So many changes.
 pub(super) fn script(seed: u64, changes: usize, nodes: &[String]) -> Vec<Change> {
     let mut rng = Rng::with_seed(seed);

@@ -38,13 +38,20 @@ pub(super) struct Stage<'a> {
     cluster: &'a Cluster,
     hands: Hands<'a>,
     wishes: BTreeMap<Subject, Wish>,
-    kills: [usize; 5],
+    kills: BTreeMap<&'static str, Kills>,
+}
+
+/// How often something was to be killed, and how often it was there to be.
+#[derive(Default)]
+struct Kills {
+    meant: usize,
+    done: usize,
 }
 
 impl<'a> Stage<'a> {
     pub(super) async fn set(cluster: &'a Cluster) -> Self {
         let hands = Hands::on_every_guest(cluster).await;
-        let mut stage = Self { cluster, hands, wishes: BTreeMap::new(), kills: [0; 5] };
+        let mut stage = Self { cluster, hands, wishes: BTreeMap::new(), kills: BTreeMap::new() };
         // What a run that failed has left.
         for subject in SUBJECTS {
             stage.delete(subject).await;
@@ -57,15 +64,24 @@ impl<'a> Stage<'a> {
             Change::Put(subject, wish) => self.put(subject, wish).await,
             Change::Delete(subject) => self.delete(subject).await,
             Change::Kill(node, victim) => {
-                self.hands.kill(&node, victim).await;
-                self.kills[victim as usize] += 1;
+                let done = self.hands.kill(&node, victim).await;
+                self.count(victim.as_str(), done);
             }
-            Change::KillManager => self.kill_manager().await,
+            Change::KillManager => {
+                let done = self.kill_manager().await;
+                self.count("manager", done);
+            }
             Change::KillApiServer => {
                 self.cluster.restart_api_server().await;
-                self.kills[4] += 1;
+                self.count("API server", true);
             }
         }
+    }
+
+    fn count(&mut self, victim: &'static str, done: bool) {
+        let kills = self.kills.entry(victim).or_default();
+        kills.meant += 1;
+        kills.done += usize::from(done);
     }
 
     fn api(&self, kind: ProfileKind) -> Api<DynamicObject> {
@@ -93,14 +109,13 @@ impl<'a> Stage<'a> {
     }
 
     /// Whichever comes first; that may be the one that leads.
-    async fn kill_manager(&mut self) {
+    async fn kill_manager(&self) -> bool {
         let pods: Api<Pod> = operator::pods(self.cluster);
         let managers = ListParams::default().labels("name=security-profiles-operator");
         let managers = wait::until_ok("the API server to list pods", async || pods.list(&managers).await).await.items;
         let running = managers.iter().find(|pod| pod.meta().deletion_timestamp.is_none());
         let name = running.expect("there is a manager").name_any();
-        let _ = pods.delete(&name, &DeleteParams::default().grace_period(0)).await;
-        self.kills[3] += 1;
+        pods.delete(&name, &DeleteParams::default().grace_period(0)).await.is_ok()
     }
 
     /// Waits until everything is as it is wished, and says what was killed how often on the way.
@@ -110,11 +125,9 @@ impl<'a> Stage<'a> {
             let what = format!("seed {seed}: what {node} has");
             wait::until_right(&what, async || self.difference(node).await).await;
         }
-        let [daemon, installer, kubelet, manager, api_server] = self.kills;
-        format!(
-            "{} profiles as desired; killed on the way: daemon {daemon}, installer {installer}, kubelet {kubelet}, manager {manager}, API server {api_server}",
-            self.wishes.len()
-        )
+        let kills: Vec<String> =
+            self.kills.iter().map(|(victim, Kills { meant, done })| format!("{victim} {done} of {meant}")).collect();
+        format!("{} profiles as desired; killed until now: {}", self.wishes.len(), kills.join(", "))
     }
 
     /// Every profile for which a node, or the cluster, does not say what is wished, of the generation that is current; and every status that is
@@ -187,6 +200,8 @@ impl<'a> Stage<'a> {
         }
         wait::until_right("the end", async || self.unsaid().await).await;
         self.hands.clear().await;
+        let spared: Vec<_> = self.kills.iter().filter(|(_, kills)| kills.done == 0).map(|(victim, _)| victim).collect();
+        assert!(spared.is_empty(), "never there to be killed: {spared:?}");
     }
 }
 
