@@ -7,7 +7,7 @@ use crate::run::{Run, say};
 
 /// So many scripts run on one API server, and on one cluster: a test program is taken for hung if it takes too long.
 const ON_ONE_SERVER: u32 = 10;
-const ON_ONE_CLUSTER: u32 = 10;
+const ON_ONE_CLUSTER: u32 = 20;
 
 /// Runs tests for long: random scripts of faults, random profiles and calls.
 ///

@@ -2,7 +2,8 @@
 //!
 //! The host's own `apparmor_parser` compiles a profile and hands it to the kernel, so that its version and its abstractions fit. A
 //! profile counts as installed once the kernel lists it in the mode that it is to have; only then its file gets its name, so that
-//! nothing that does not compile is found at the next boot.
+//! nothing that does not compile is found at the next boot. Until then a file that nobody else reads says that the kernel may have
+//! it: whoever finds such a file left knows that a process was killed in between, and loads or removes the profile.
 //!
 //! Ours are known by the first line of their files. A profile of the same name that somebody else put there, as a file or only into the
 //! kernel, is never replaced and never removed.
@@ -18,7 +19,7 @@ use super::tool::Tool;
 use super::{Change, Content, Host, HostError, Installed, Outcome, Step, Unsupported};
 use crate::apparmor::{HEADER, HEADER_BY_HAND, Name, Profile, to_text};
 use crate::{Digest, apparmor};
-use files::{Files, Found, Staged};
+use files::{Files, Found, Left, Staged};
 use kernel::Kernel;
 
 mod files;
@@ -90,27 +91,34 @@ impl AppArmorHost {
     /// Why it is still there.
     pub fn remove(&mut self, name: &Name) -> Result<Change, HostError> {
         let file_name = name.file_name();
-        match self.files.read(&file_name)? {
+        let left = self.files.left();
+        let found = self.files.read(&file_name)?;
+        match found {
             Found::Ours(_) => {}
+            Found::Nothing if left.has(name.as_str()) => {}
             Found::Nothing => return Ok(Change::Absent),
             Found::Foreign => return Err(foreign(name, "its file is not one of ours")),
         }
-        // First the kernel: as long as the file is there, it is known that what is loaded is ours.
-        if self.kernel.loaded()?.contains_key(name.as_str()) {
+        // First the kernel: as long as a file is there, it is known that what is loaded is ours.
+        let is_loaded = self.kernel.loaded()?.contains_key(name.as_str());
+        if is_loaded {
             self.kernel.remove(name.as_str())?;
         }
-        self.files.remove(&file_name)
+        let removed = self.files.remove(&file_name)?;
+        left.forget(name.as_str());
+        Ok(if is_loaded { Change::Removed } else { removed })
     }
 
     /// Loads what is not loaded yet, in one call of the parser. There is a result for each, in their order.
     fn load_all(&mut self, wanted: Vec<Result<Wanted<'_>, HostError>>) -> Vec<Result<Change, HostError>> {
         let mut results = Vec::new();
         let mut pending = Vec::new();
+        let left = self.files.left();
         let loaded = self.kernel.loaded();
         for (place, wanted) in wanted.into_iter().enumerate() {
             let staged = wanted.and_then(|wanted| {
                 let loaded = loaded.as_ref().map_err(Clone::clone)?;
-                self.stage(&wanted, loaded).map(|staged| (wanted, staged))
+                self.stage(&wanted, loaded, &left).map(|staged| (wanted, staged))
             });
             results.push(match staged {
                 Ok((_, None)) => Ok(Change::Unchanged),
@@ -126,20 +134,30 @@ impl AppArmorHost {
     }
 
     /// Writes a profile that is not installed, under a name that nobody reads. None if it is.
-    fn stage(&self, wanted: &Wanted<'_>, loaded: &BTreeMap<String, Mode>) -> Result<Option<Staged>, HostError> {
+    fn stage(
+        &self,
+        wanted: &Wanted<'_>,
+        loaded: &BTreeMap<String, Option<Mode>>,
+        left: &Left,
+    ) -> Result<Option<Staged>, HostError> {
         let file_name = wanted.name.file_name();
         let in_kernel = loaded.get(wanted.name.as_str());
+        let is_left = left.has(wanted.name.as_str());
         match self.files.read(&file_name)? {
             Found::Foreign => return Err(foreign(wanted.name, "its file is not one of ours")),
-            Found::Nothing if in_kernel.is_some() => {
+            Found::Nothing if in_kernel.is_some() && !is_left => {
                 return Err(foreign(wanted.name, "it is loaded, and has no file of ours"));
             }
-            Found::Ours(bytes) if bytes == wanted.bytes && in_kernel == Some(&wanted.profile.mode()) => {
+            Found::Ours(bytes)
+                if bytes == wanted.bytes && in_kernel == Some(&Some(wanted.profile.mode())) && !is_left =>
+            {
                 return Ok(None);
             }
             Found::Ours(_) | Found::Nothing => {}
         }
-        self.files.stage(&file_name, &wanted.bytes).map(Some)
+        let staged = self.files.stage(&file_name, &wanted.bytes)?;
+        left.forget(wanted.name.as_str());
+        Ok(Some(staged))
     }
 
     fn load(&mut self, pending: Vec<Pending<'_>>, results: &mut [Result<Change, HostError>]) {
@@ -159,7 +177,7 @@ impl AppArmorHost {
         &mut self,
         one: Pending<'_>,
         together: &Result<(), HostError>,
-        loaded: &Result<BTreeMap<String, Mode>, HostError>,
+        loaded: &Result<BTreeMap<String, Option<Mode>>, HostError>,
     ) -> Result<Change, HostError> {
         let mode = one.wanted.profile.mode();
         let mut outcome = match (together, loaded) {
@@ -173,22 +191,20 @@ impl AppArmorHost {
         if outcome.is_ok() {
             outcome = self.files.commit(&one.staged);
         }
-        if outcome.is_err() {
+        // The outcome that is told is that of the step. Where nothing can be put back, the file that is left says so.
+        if outcome.is_err() && self.restore(one.wanted.name).is_ok() {
             self.files.abandon(&one.staged);
-            self.restore(one.wanted.name);
         }
         outcome.map(|()| Change::Written)
     }
 
     /// What the file says is loaded again, or nothing is: a profile without a file would be nobody's.
-    fn restore(&self, name: &Name) {
-        let (Ok(found), Ok(loaded)) = (self.files.read(&name.file_name()), self.kernel.loaded()) else { return };
-        // The outcome that is told is that of the step; what is left is seen as stale.
-        _ = match found {
-            Found::Nothing if loaded.contains_key(name.as_str()) => self.kernel.remove(name.as_str()),
+    fn restore(&self, name: &Name) -> Result<(), HostError> {
+        match self.files.read(&name.file_name())? {
+            Found::Nothing if self.kernel.loaded()?.contains_key(name.as_str()) => self.kernel.remove(name.as_str()),
             Found::Ours(_) => replace(&[self.files.path(&name.file_name())]),
             Found::Nothing | Found::Foreign => Ok(()),
-        };
+        }
     }
 
     /// Compiles and loads what was staged. Its message names profiles, and not the names that files have for the moment.
@@ -215,10 +231,10 @@ fn replace(paths: &[PathBuf]) -> Result<(), HostError> {
 }
 
 /// Whether the kernel has the profile in its mode.
-fn in_force(name: &Name, mode: Mode, loaded: &BTreeMap<String, Mode>) -> Result<(), HostError> {
+fn in_force(name: &Name, mode: Mode, loaded: &BTreeMap<String, Option<Mode>>) -> Result<(), HostError> {
     let but = match loaded.get(name.as_str()) {
-        Some(has) if *has == mode => return Ok(()),
-        Some(has) => format!("has it in {} mode", has.as_str()),
+        Some(Some(has)) if *has == mode => return Ok(()),
+        Some(has) => format!("has it in {} mode", has.map_or("another", Mode::as_str)),
         None => "does not list it".to_owned(),
     };
     Err(HostError::NotInForce { name: name.to_string(), but })
@@ -243,14 +259,26 @@ impl Host for AppArmorHost {
 
     fn installed(&mut self) -> Result<Installed, HostError> {
         self.support().map_err(HostError::Unsupported)?;
-        self.files.sweep();
+        let left = self.files.left();
         let loaded = self.kernel.loaded()?;
-        let content = |(name, bytes): (String, Vec<u8>)| {
+        let content = |(file_name, bytes): (String, Vec<u8>)| {
             let digest = Digest::of(&bytes);
-            let is_live = apparmor::loaded_as(&bytes).is_some_and(|(name, mode)| loaded.get(name) == Some(&mode));
-            (name, if is_live { Content::Profile(digest) } else { Content::Stale })
+            let is_live = apparmor::loaded_as(&bytes)
+                .is_some_and(|(name, mode)| loaded.get(name) == Some(&Some(mode)) && !left.has(name));
+            (file_name, if is_live { Content::Profile(digest) } else { Content::Stale })
         };
-        let files = self.files.ours()?.into_iter().map(content).collect();
+        let mut files: BTreeMap<String, Content> = self.files.ours()?.into_iter().map(content).collect();
+        for name in left.names() {
+            let Ok(file_name) = name.parse().map(|name: Name| name.file_name()) else { continue };
+            if files.contains_key(&file_name) {
+                continue;
+            }
+            if loaded.contains_key(name) && matches!(self.files.read(&file_name)?, Found::Nothing) {
+                files.insert(file_name, Content::Stale);
+            } else {
+                left.forget(name);
+            }
+        }
         Ok(Installed { files, foreign: Vec::new() })
     }
 

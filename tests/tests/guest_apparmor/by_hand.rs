@@ -1,7 +1,8 @@
 //! `spoc install` and `spoc remove`.
 
 use std::fs;
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
 use serde_json::json;
@@ -50,4 +51,35 @@ fn what_a_node_has_installed_is_not_taken_away_by_hand() {
     assert!(!output.status.success() && errors.contains("by-node is a profile of the host"), "{errors}");
     assert!(loaded("by-node").is_some());
     done(&[remove("by-node")]);
+}
+
+#[test]
+fn whoever_is_killed_while_loading_leaves_a_profile_that_can_be_taken_away_and_loaded() {
+    let Some(guest) = Guest::entered("apparmor") else { return };
+    let manifest = tempfile::Builder::new().suffix(".yaml").tempfile().expect("a file can be made");
+    fs::write(manifest.path(), PROFILE).expect("a file can be written");
+    let spoc = |command: &str| Command::new(guest.program("spoc")).arg(command).arg(manifest.path()).output();
+    let killed = || {
+        // The parser has done its work, and nobody hears of it.
+        let (parser, hidden) = ("/usr/sbin/apparmor_parser", "/usr/sbin/hidden_parser");
+        fs::rename(parser, hidden).expect("it can be renamed");
+        fs::write(parser, format!("#!/bin/sh\n{hidden} \"$@\"\nkill -9 $PPID\n")).expect("a script can be written");
+        fs::set_permissions(parser, fs::Permissions::from_mode(0o755)).expect("it can be run");
+        let ended = spoc("install").expect("it starts").status;
+        fs::rename(hidden, parser).expect("it can be renamed");
+        assert_eq!(ended.signal(), Some(9), "{ended}");
+        assert!(loaded("by-hand").is_some());
+    };
+    let succeeds = |command: &str| {
+        let output = spoc(command).expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    killed();
+    succeeds("remove");
+    assert_eq!(loaded("by-hand"), None);
+    killed();
+    succeeds("install");
+    assert!(loaded("by-hand").is_some() && fs::exists("/etc/apparmor.d/by-hand").expect("it can be looked for"));
+    succeeds("remove");
+    assert_eq!(loaded("by-hand"), None);
 }

@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use serde_json::json;
-use spo_lsm::host::Change;
+use spo_lsm::host::{AppArmorHost, Change, Content, Host, Step};
 use spo_tests::guest::{Guest, said};
 
 use crate::node::{apply, done, holds, loaded, profile, remove};
 
 const FOLDER: &str = "/etc/apparmor.d";
 
-fn simple(name: &str) -> spo_lsm::host::Step {
+fn simple(name: &str) -> Step {
     profile(name, json!({"abstract": {"filesystem": {"readOnlyPaths": ["/etc/**"]}}}))
 }
 
@@ -51,10 +51,15 @@ fn w_nd_8_a_foreign_profile_is_never_replaced_and_never_removed() {
     assert_eq!(refused[1], Ok(Change::Written), "the other is served");
     assert_eq!(loaded("foreign").as_deref(), Some("foreign (complain)"));
     assert_eq!(fs::read_to_string(format!("{FOLDER}/foreign")).expect("it is there"), text);
-    // The same where only the kernel has it.
-    fs::remove_file(format!("{FOLDER}/foreign")).expect("it can be removed");
-    let refused = apply(&[simple("foreign")]);
-    assert!(refused[0].as_ref().is_err_and(|error| error.contains("has no file of ours")), "{refused:?}");
+    // The same where only the kernel has it, also in a mode that none of ours has.
+    for mode in ["complain", "kill"] {
+        fs::write(format!("{FOLDER}/foreign"), text.replace("complain", mode)).expect("a file can be written");
+        said("apparmor_parser", ["--replace", &format!("{FOLDER}/foreign")]);
+        fs::remove_file(format!("{FOLDER}/foreign")).expect("it can be removed");
+        let refused = apply(&[simple("foreign")]);
+        assert!(refused[0].as_ref().is_err_and(|error| error.contains("has no file of ours")), "{refused:?}");
+        assert_eq!(loaded("foreign"), Some(format!("foreign ({mode})")));
+    }
     fs::write("/sys/kernel/security/apparmor/.remove", "foreign").expect("it can be removed");
     done(&[remove("beside")]);
 }
@@ -77,6 +82,45 @@ fn a_profile_that_somebody_unloaded_or_changed_is_stale_and_mended() {
     done(&[remove("mended")]);
 }
 
+/// What an installer leaves that is killed once the kernel has a profile, and before the profile's file has its name.
+fn leave(step: &Step) {
+    let Step::Install { artifact, .. } = step else { return };
+    let path = format!("{FOLDER}/.security-profiles-operator.1.{}", artifact.file_name);
+    fs::write(&path, &artifact.bytes).expect("a file can be written");
+    said("apparmor_parser", ["--replace", "--skip-cache", &path]);
+}
+
+#[test]
+fn a_profile_whose_installer_was_killed_before_its_file_had_its_name_is_removed_or_loaded() {
+    let Some(_guest) = Guest::entered("apparmor") else { return };
+    let step = simple("cut-off");
+    let there = || AppArmorHost::new().installed().expect("it can be listed").files;
+    leave(&step);
+    assert_eq!(there().get("cut-off"), Some(&Content::Stale));
+    assert_eq!(done(&[remove("cut-off")]), [Change::Removed]);
+    assert_eq!((loaded("cut-off"), there().get("cut-off")), (None, None));
+    leave(&step);
+    assert_eq!(done(std::slice::from_ref(&step)), [Change::Written]);
+    assert!(holds(&step));
+    // Where there is a file, its text may no longer be what the kernel has.
+    leave(&profile("cut-off", json!({"abstract": {"filesystem": {"readOnlyPaths": ["/**"]}}})));
+    assert!(!holds(&step));
+    assert_eq!(done(std::slice::from_ref(&step)), [Change::Written]);
+    assert!(holds(&step));
+    // What was left, and never loaded or loaded before a reboot, is nothing.
+    done(&[remove("cut-off")]);
+    leave(&step);
+    fs::write("/sys/kernel/security/apparmor/.remove", "cut-off").expect("it can be removed");
+    assert_eq!(there().get("cut-off"), None);
+    assert_eq!(staged(), 0);
+}
+
+/// How many files wait for their names, or were left.
+fn staged() -> usize {
+    let entries = fs::read_dir(FOLDER).expect("it can be listed").flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".security")).count()
+}
+
 #[test]
 fn one_that_does_not_compile_is_told_and_the_others_are_loaded() {
     let Some(_guest) = Guest::entered("apparmor") else { return };
@@ -90,8 +134,7 @@ fn one_that_does_not_compile_is_told_and_the_others_are_loaded() {
     assert!(!told.contains(".security-profiles-operator."), "{told}");
     assert_eq!(loaded("broken"), None);
     assert!(!fs::exists(format!("{FOLDER}/broken")).expect("it can be looked for"));
-    let left = fs::read_dir(FOLDER).expect("it can be listed").flatten();
-    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".security")));
+    assert_eq!(staged(), 0);
     done(&[remove("first"), remove("last")]);
 }
 

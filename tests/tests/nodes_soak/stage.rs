@@ -25,7 +25,8 @@ grep -o '^soak-[a-z0-9-]* ([a-z]*)' /sys/kernel/security/apparmor/profiles | whi
     kernel=$(cat /sys/kernel/security/apparmor/policy/profiles/$name.[0-9]*/raw_data | sha1sum)
     [ -s $name ] && apparmor_parser -QK $name </dev/null && [ "$text" = "$kernel" ] && echo apparmor $name $(grep -h /srv/soak $name) || echo kernel $name $kernel and not $text
 done
-for file in soak-*; do [ ! -e $file ] || echo file $file; done"#;
+for file in soak-*; do [ ! -e $file ] || echo file $file; done
+for file in .security*; do [ ! -e $file ] || echo $file is left; done"#;
 const LOOK_AT_SELINUX: &str = r"cd $(mktemp -d) &&
 semodule -lfull | while read priority name kind; do
     case $name in soak-*)

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use crate::apparmor::is_marked;
+use crate::apparmor::{HEADER, HEADER_BY_HAND, is_marked, loaded_as};
 use crate::host::{Change, HostError};
 
 const FOLDER: &str = "etc/apparmor.d";
@@ -35,11 +36,35 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// A file that does not have its name yet.
+/// A file that does not have its name yet. It is locked, so that nobody takes it for one that was left.
 pub(super) struct Staged {
     temporary: PathBuf,
     file: File,
     target: PathBuf,
+}
+
+/// Files that never got their names, because whoever loaded them was killed, or could not put back what was there before: of these
+/// profiles nobody knows whether the kernel has them as their files say, or as these do.
+#[derive(Debug, Default)]
+pub(super) struct Left(Vec<(String, PathBuf)>);
+
+impl Left {
+    /// The profiles, by the names that they are loaded under.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names().any(|left| left == name)
+    }
+
+    /// Removes those of a profile of which it is known again what the kernel has, or of which a newer one is there.
+    pub(super) fn forget(&self, name: &str) {
+        for (_, path) in self.0.iter().filter(|(left, _)| left == name) {
+            // One that stays makes a profile be loaded once more.
+            _ = fs::remove_file(path);
+        }
+    }
 }
 
 impl Staged {
@@ -101,23 +126,35 @@ impl Files {
 
     /// Writes a file under a name that nobody reads.
     pub(super) fn stage(&self, name: &str, bytes: &[u8]) -> Result<Staged, HostError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.path(&format!("{PREFIX}{}.{number}", std::process::id()));
         let target = self.path(name);
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&temporary)?;
-            // The umask took its part.
-            file.set_permissions(fs::Permissions::from_mode(MODE))?;
-            file.write_all(bytes)?;
-            Ok(file)
-        };
-        match write() {
-            Ok(file) => Ok(Staged { temporary, file, target }),
+        let cannot = |error: std::io::Error| HostError::at("write", &target)(errno(&error));
+        let (temporary, mut file) = self.create().map_err(cannot)?;
+        // The umask took its part of the mode.
+        let written = file.set_permissions(fs::Permissions::from_mode(MODE)).and_then(|()| file.write_all(bytes));
+        match written {
+            Ok(()) => Ok(Staged { temporary, file, target }),
             Err(error) => {
-                // It may not even be there.
                 _ = fs::remove_file(&temporary);
-                Err(HostError::at("write", &target)(errno(&error)))
+                Err(cannot(error))
+            }
+        }
+    }
+
+    /// A new file under a name that nobody reads, and its lock.
+    fn create(&self) -> std::io::Result<(PathBuf, File)> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = self.folder.join(format!("{PREFIX}{}.{number}", std::process::id()));
+            let file = match OpenOptions::new().write(true).create_new(true).mode(MODE).open(&path) {
+                // Of an earlier process that had the same number.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                opened => opened?,
+            };
+            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+            // Somebody may have taken it for one that was left, before it was locked.
+            if file.metadata()?.nlink() > 0 {
+                return Ok((path, file));
             }
         }
     }
@@ -132,9 +169,9 @@ impl Files {
         commit().map_err(|error| HostError::at("write", &staged.target)(errno(&error)))
     }
 
-    /// Removes a file that is not to get its name.
+    /// Removes a file that is not to get its name, and of which the kernel has nothing.
     pub(super) fn abandon(&self, staged: &Staged) {
-        // What cannot be removed now is swept later.
+        // One that stays makes the profile be loaded once more.
         _ = fs::remove_file(&staged.temporary);
     }
 
@@ -148,17 +185,26 @@ impl Files {
         }
     }
 
-    /// Removes what processes left that were killed.
-    pub(super) fn sweep(&self) {
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let process =
-                name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('.').next());
-            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-                // What cannot be removed is in nobody's way.
-                _ = fs::remove_file(entry.path());
-            }
+    /// The files of ours that were left without their names. Those that say nothing are removed.
+    pub(super) fn left(&self) -> Left {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let staged = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+        Left(staged.filter_map(|entry| Some((self.left_of(&entry.path())?, entry.path()))).collect())
+    }
+
+    /// Which profile a file is of, if it was left. One that is locked is being loaded.
+    fn left_of(&self, path: &Path) -> Option<String> {
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path).ok()?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+        let name = loaded_as(&bytes).map(|(name, _)| name.to_owned());
+        if name.is_none() || ![HEADER, HEADER_BY_HAND].iter().any(|header| is_marked(&bytes, header)) {
+            // It was never loaded: that takes a whole text. One that cannot be removed is in nobody's way.
+            _ = fs::remove_file(path);
+            return None;
         }
+        name.filter(|_| is_marked(&bytes, self.header))
     }
 }
 
@@ -196,16 +242,44 @@ mod tests {
     }
 
     #[test]
-    fn a_file_appears_whole_and_what_was_left_is_swept() {
+    fn a_file_appears_whole() {
         let (_root, files) = files();
         let staged = files.stage("web", &ours("profile web {}")).unwrap();
         assert!(matches!(files.read("web"), Ok(Found::Nothing)));
         files.commit(&staged).unwrap();
         assert!(matches!(files.read("web"), Ok(Found::Ours(_))));
         assert_eq!(fs::metadata(files.path("web")).unwrap().permissions().mode() & 0o7777, MODE);
-        let left = files.path(&format!("{PREFIX}{}.0", u32::MAX));
-        fs::write(&left, "").unwrap();
-        files.sweep();
-        assert!(!left.exists());
+    }
+
+    #[test]
+    fn what_was_left_is_known_by_its_profile_and_what_is_being_loaded_is_not_left() {
+        let (_root, files) = files();
+        let by_hand = Files { header: HEADER_BY_HAND, ..files.clone() };
+        let text = ours("profile web flags=(enforce) {\n}\n");
+        let staged = files.stage("web", &text).unwrap();
+        assert!(!files.left().has("web"), "it is being loaded");
+        drop(staged);
+        let left = files.left();
+        assert_eq!(left.names().collect::<Vec<_>>(), ["web"]);
+        assert!(!by_hand.left().has("web"), "it is a node's");
+        left.forget("web");
+        assert!(!files.left().has("web"));
+        for nothing in ["", HEADER, &format!("{HEADER}\nprofile web fla")] {
+            let staged = files.stage("web", nothing.as_bytes()).unwrap();
+            let path = staged.path().to_owned();
+            drop(staged);
+            assert!(path.exists() && !files.left().has("web") && !path.exists(), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_an_earlier_process_is_in_nobodys_way() {
+        let (_root, files) = files();
+        for number in 0..1000 {
+            fs::write(files.path(&format!("{PREFIX}{}.{number}", std::process::id())), "").unwrap();
+        }
+        let staged = files.stage("web", &ours("")).unwrap();
+        files.commit(&staged).unwrap();
+        assert!(matches!(files.read("web"), Ok(Found::Ours(_))));
     }
 }

@@ -42,8 +42,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// The profiles that are loaded in a mode that ours can have.
-    pub(super) fn loaded(&self) -> Result<BTreeMap<String, Mode>, HostError> {
+    /// The profiles that are loaded, with their modes; none for a mode that ours cannot have.
+    pub(super) fn loaded(&self) -> Result<BTreeMap<String, Option<Mode>>, HostError> {
         let path = self.securityfs.join("profiles");
         let text = std::fs::read(&path).map_err(|error| HostError::at("read", &path)(errno(&error)))?;
         Ok(String::from_utf8_lossy(&text).lines().filter_map(line).collect())
@@ -59,13 +59,12 @@ impl Kernel {
 }
 
 /// A line as `docker-default (enforce)`; the name may have blanks.
-fn line(line: &str) -> Option<(String, Mode)> {
+fn line(line: &str) -> Option<(String, Option<Mode>)> {
     let (name, mode) = line.strip_suffix(')')?.rsplit_once(" (")?;
     let mode = match mode {
-        "enforce" => Mode::Enforce,
-        "complain" => Mode::Complain,
-        // Loaded, but in a mode that no profile of ours asks for: never what is wanted.
-        _ => return None,
+        "enforce" => Some(Mode::Enforce),
+        "complain" => Some(Mode::Complain),
+        _ => None,
     };
     Some((name.to_owned(), mode))
 }
@@ -121,7 +120,11 @@ mod tests {
         let loaded = kernel.loaded().unwrap();
         assert_eq!(
             loaded.into_iter().collect::<Vec<_>>(),
-            [("/usr/bin/a b".to_owned(), Mode::Complain), ("web".to_owned(), Mode::Enforce)]
+            [
+                ("/usr/bin/a b".to_owned(), Some(Mode::Complain)),
+                ("odd".to_owned(), None),
+                ("web".to_owned(), Some(Mode::Enforce))
+            ]
         );
     }
 }
