@@ -212,7 +212,7 @@ fn object(value: Value, place: &str) -> Object {
 const CONFIGURATION: &str = "SecurityProfilesOperatorDaemon";
 
 /// The fields of an object as `v1` has them.
-fn in_v1(kind: Kind, version: &str, fields: Map<String, Value>) -> Result<Map<String, Value>, Violation> {
+pub(crate) fn in_v1(kind: Kind, version: &str, fields: Map<String, Value>) -> Result<Map<String, Value>, Violation> {
     if version == STORED_VERSION {
         return Ok(fields);
     }
@@ -282,6 +282,22 @@ fn made<S: Spec + DeserializeOwned>(
 
 /// The `spec` of a profile object, or all that its schema finds wrong with it.
 pub(crate) fn spec_of<S: Spec + DeserializeOwned>(fields: Map<String, Value>) -> Result<S, Vec<Violation>> {
+    typed(fields, schema_of_profile(S::KIND))
+}
+
+/// The same of an object that nobody but its reader has to accept: what can be read is taken. Unknown fields are told beside it.
+pub(crate) fn lenient_spec_of<S: Spec + DeserializeOwned>(
+    fields: Map<String, Value>,
+) -> Result<(S, Vec<Violation>), Vec<Violation>> {
+    let found = schema_of_profile(S::KIND).map(|schema| schema::validate(&fields, schema)).unwrap_or_default();
+    match typed(fields, None) {
+        Ok(spec) => Ok((spec, found.unknown)),
+        Err(unreadable) if found.wrong.is_empty() => Err(unreadable),
+        Err(_) => Err(found.all()),
+    }
+}
+
+fn schema_of_profile(kind: ProfileKind) -> Option<&'static JSONSchemaProps> {
     static SCHEMAS: LazyLock<BTreeMap<ProfileKind, JSONSchemaProps>> = LazyLock::new(|| {
         let schemas = [
             (ProfileKind::Seccomp, schema_of::<SeccompProfile>()),
@@ -291,7 +307,7 @@ pub(crate) fn spec_of<S: Spec + DeserializeOwned>(fields: Map<String, Value>) ->
         ];
         schemas.into_iter().filter_map(|(kind, schema)| Some((kind, schema?))).collect()
     });
-    typed(fields, SCHEMAS.get(&S::KIND))
+    SCHEMAS.get(&kind)
 }
 
 fn configuration(fields: Result<Map<String, Value>, Violation>, called: String) -> Object {
@@ -313,7 +329,7 @@ fn typed<T: DeserializeOwned>(
     mut fields: Map<String, Value>,
     schema: Option<&JSONSchemaProps>,
 ) -> Result<T, Vec<Violation>> {
-    let violations = schema.map(|schema| schema::validate(&fields, schema)).unwrap_or_default();
+    let violations = schema.map(|schema| schema::validate(&fields, schema).all()).unwrap_or_default();
     if !violations.is_empty() {
         return Err(violations);
     }

@@ -34,13 +34,36 @@ const METADATA: [&str; 15] = [
 /// More violations than anybody reads.
 const MAX_VIOLATIONS: usize = 32;
 
+/// What a schema does not permit.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Fields that it does not have.
+    pub(crate) unknown: Vec<Violation>,
+    /// Everything else.
+    pub(crate) wrong: Vec<Violation>,
+}
+
+impl Found {
+    /// All of it.
+    pub(crate) fn all(mut self) -> Vec<Violation> {
+        self.unknown.append(&mut self.wrong);
+        self.unknown.truncate(MAX_VIOLATIONS);
+        self.unknown
+    }
+
+    /// Whether more than is read is known to be wrong. A file has room for a million mistakes, and each is written out.
+    fn is_full(&self) -> bool {
+        self.unknown.len() + self.wrong.len() >= MAX_VIOLATIONS
+    }
+}
+
 /// Everything in `object` that its kind's `schema` does not permit. `status` is not looked at: nobody writes it into a file on purpose.
-pub(crate) fn validate(object: &Map<String, Value>, schema: &JSONSchemaProps) -> Vec<Violation> {
-    let mut found = Vec::new();
+pub(crate) fn validate(object: &Map<String, Value>, schema: &JSONSchemaProps) -> Found {
+    let mut found = Found::default();
     let known = schema.properties.as_ref();
     let names = || known.into_iter().flat_map(|known| known.keys().map(String::as_str));
     for (field, value) in object {
-        if is_full(&found) {
+        if found.is_full() {
             break;
         }
         let path = FieldPath::new(field);
@@ -48,25 +71,19 @@ pub(crate) fn validate(object: &Map<String, Value>, schema: &JSONSchemaProps) ->
             ("apiVersion" | "kind" | "status", _) => {}
             ("metadata", _) => metadata(value, &path, &mut found),
             (_, Some(schema)) => check(value, schema, &path, &mut found),
-            (_, None) => found.push(unknown(&path, field, names())),
+            (_, None) => found.unknown.push(unknown(&path, field, names())),
         }
     }
     required(object, schema, &FieldPath::default(), &mut found);
-    found.truncate(MAX_VIOLATIONS);
     found
 }
 
-/// Whether more than is read is known to be wrong. A file has room for a million mistakes, and each is written out.
-fn is_full(found: &[Violation]) -> bool {
-    found.len() >= MAX_VIOLATIONS
-}
-
-fn metadata(value: &Value, path: &FieldPath, found: &mut Vec<Violation>) {
+fn metadata(value: &Value, path: &FieldPath, found: &mut Found) {
     let Value::Object(fields) = value else {
-        return found.push(wrong_type(path, "object", value));
+        return found.wrong.push(wrong_type(path, "object", value));
     };
     for field in fields.keys().filter(|field| !METADATA.contains(&field.as_str())).take(MAX_VIOLATIONS) {
-        found.push(unknown(&path.child(field), field, METADATA.into_iter()));
+        found.unknown.push(unknown(&path.child(field), field, METADATA.into_iter()));
     }
     for field in ["labels", "annotations"] {
         texts(fields.get(field), &path.child(field), found);
@@ -74,28 +91,28 @@ fn metadata(value: &Value, path: &FieldPath, found: &mut Vec<Violation>) {
 }
 
 /// A map of texts, as labels are. YAML makes a truth value of an unquoted `true`, and a number of `1`.
-fn texts(value: Option<&Value>, path: &FieldPath, found: &mut Vec<Violation>) {
+fn texts(value: Option<&Value>, path: &FieldPath, found: &mut Found) {
     match value {
         None | Some(Value::Null) => {}
         Some(Value::Object(map)) => {
             let other = map.iter().filter(|(_, value)| !value.is_string()).take(MAX_VIOLATIONS);
-            found.extend(other.map(|(key, value)| {
+            found.wrong.extend(other.map(|(key, value)| {
                 Violation::new(
                     path.key(key),
                     format!("expected a string, found {}; put it into quotes", describe(value)),
                 )
             }));
         }
-        Some(other) => found.push(wrong_type(path, "object", other)),
+        Some(other) => found.wrong.push(wrong_type(path, "object", other)),
     }
 }
 
-fn check(value: &Value, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Vec<Violation>) {
-    if is_full(found) || value.is_null() {
+fn check(value: &Value, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Found) {
+    if found.is_full() || value.is_null() {
         return; // null is "not given" to an API server
     }
     if let Some(wanted) = schema.type_.as_deref().filter(|wanted| !is_type(value, wanted)) {
-        return found.push(wrong_type(path, wanted, value));
+        return found.wrong.push(wrong_type(path, wanted, value));
     }
     match value {
         Value::Object(fields) => object(fields, schema, path, found),
@@ -106,13 +123,13 @@ fn check(value: &Value, schema: &JSONSchemaProps, path: &FieldPath, found: &mut 
     }
 }
 
-fn object(fields: &Map<String, Value>, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Vec<Violation>) {
+fn object(fields: &Map<String, Value>, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Found) {
     if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
         return;
     }
     let known = schema.properties.as_ref();
     for (field, value) in fields {
-        if is_full(found) {
+        if found.is_full() {
             return;
         }
         let path = path.child(field);
@@ -122,30 +139,30 @@ fn object(fields: &Map<String, Value>, schema: &JSONSchemaProps, path: &FieldPat
             (None, Some(JSONSchemaPropsOrBool::Bool(true))) => {}
             (None, _) => {
                 let names = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
-                found.push(unknown(&path, field, names));
+                found.unknown.push(unknown(&path, field, names));
             }
         }
     }
     required(fields, schema, path, found);
 }
 
-fn required(fields: &Map<String, Value>, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Vec<Violation>) {
+fn required(fields: &Map<String, Value>, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Found) {
     let missing = schema.required.iter().flatten().filter(|field| fields.get(*field).is_none_or(Value::is_null));
-    found.extend(missing.map(|field| Violation::new(path.child(field), "is required and missing")));
+    found.wrong.extend(missing.map(|field| Violation::new(path.child(field), "is required and missing")));
 }
 
-fn list(items: &[Value], schema: &JSONSchemaProps, path: &FieldPath, found: &mut Vec<Violation>) {
+fn list(items: &[Value], schema: &JSONSchemaProps, path: &FieldPath, found: &mut Found) {
     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
     if let Some(min) = schema.min_items.filter(|min| length < *min) {
-        found.push(Violation::new(path.clone(), format!("has {length} items, at least {min} are needed")));
+        found.wrong.push(Violation::new(path.clone(), format!("has {length} items, at least {min} are needed")));
     }
     if let Some(max) = schema.max_items.filter(|max| length > *max) {
-        found.push(Violation::new(path.clone(), format!("has {length} items, at most {max} are possible")));
+        found.wrong.push(Violation::new(path.clone(), format!("has {length} items, at most {max} are possible")));
     }
     if schema.x_kubernetes_list_type.as_deref() == Some("set") {
         let mut seen = HashSet::new();
         let repeated = items.iter().enumerate().find(|(_, item)| !seen.insert(*item));
-        found.extend(repeated.map(|(index, item)| {
+        found.wrong.extend(repeated.map(|(index, item)| {
             Violation::new(path.index(index), format!("{item} stands in the list twice; remove one"))
         }));
     }
@@ -156,23 +173,23 @@ fn list(items: &[Value], schema: &JSONSchemaProps, path: &FieldPath, found: &mut
     }
 }
 
-fn one_of(text: &str, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Vec<Violation>) {
+fn one_of(text: &str, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Found) {
     let Some(values) = &schema.enum_ else { return };
     let known: Vec<&str> = values.iter().filter_map(|value| value.0.as_str()).collect();
     if !known.contains(&text) {
         let hint = nearest(text, known.iter().copied())
             .map_or_else(|| format!("one of {}", known.join(", ")), |near| format!("did you mean {near}?"));
-        found.push(Violation::new(path.clone(), format!("{text:?} is no possible value; {hint}")));
+        found.wrong.push(Violation::new(path.clone(), format!("{text:?} is no possible value; {hint}")));
     }
 }
 
-fn bounds(number: &serde_json::Number, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Vec<Violation>) {
+fn bounds(number: &serde_json::Number, schema: &JSONSchemaProps, path: &FieldPath, found: &mut Found) {
     let Some(value) = number.as_f64() else { return };
     if let Some(min) = schema.minimum.filter(|min| value < *min) {
-        found.push(Violation::new(path.clone(), format!("is {number}, at least {min} is needed")));
+        found.wrong.push(Violation::new(path.clone(), format!("is {number}, at least {min} is needed")));
     }
     if let Some(max) = schema.maximum.filter(|max| value > *max) {
-        found.push(Violation::new(path.clone(), format!("is {number}, at most {max} is possible")));
+        found.wrong.push(Violation::new(path.clone(), format!("is {number}, at most {max} is possible")));
     }
 }
 
@@ -220,14 +237,22 @@ fn unknown<'a>(path: &FieldPath, field: &str, known: impl Iterator<Item = &'a st
     Violation::new(path.clone(), format!("unknown field; {hint}"))
 }
 
-/// The known word that was probably meant: at most a third of its letters differ.
+/// The known word that was probably meant: at most a third of its letters differ. What constants of one family begin with, as `SCMP_ACT_`,
+/// makes none of them like another.
 ///
 /// The distance of two words takes memory in proportion to the product of their lengths, so it is not asked of one that is too long.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |near: &str| {
+        let (word, near) = match (word.rsplit_once('_'), near.rsplit_once('_')) {
+            (Some((family, word)), Some((same, near))) if family.eq_ignore_ascii_case(same) => (word, near),
+            _ => (word, near),
+        };
+        let distance = strsim::damerau_levenshtein(&word.to_lowercase(), &near.to_lowercase());
+        (distance <= near.len().div_ceil(3)).then_some(distance)
+    };
     known
         .filter(|near| word.len() <= 2 * near.len())
-        .map(|near| (strsim::damerau_levenshtein(&word.to_lowercase(), &near.to_lowercase()), near))
-        .filter(|(distance, near)| *distance <= near.len().div_ceil(3))
+        .filter_map(|near| Some((distance(near)?, near)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, near)| near)
 }
@@ -244,7 +269,7 @@ mod tests {
     fn violations(object: Value) -> Vec<String> {
         let crd = SeccompProfile::crd();
         let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
-        validate(object.as_object().unwrap(), schema).iter().map(Violation::to_string).collect()
+        validate(object.as_object().unwrap(), schema).all().iter().map(Violation::to_string).collect()
     }
 
     fn with(spec: Value) -> Value {
@@ -265,6 +290,7 @@ mod tests {
     #[case(json!({"defaultAction": "SCMP_ACT_ALLOW", "sycalls": []}), "spec.sycalls: unknown field; did you mean syscalls?")]
     #[case(json!({"defaultAction": "SCMP_ACT_ALLOW", "zebra": 1}), "spec.zebra: unknown field; known here: architectures, baseProfileName, defaultAction, flags, listenerMetadata, listenerPath, state, syscalls")]
     #[case(json!({"defaultAction": "SCMP_ACT_ALOW"}), "spec.defaultAction: \"SCMP_ACT_ALOW\" is no possible value; did you mean SCMP_ACT_ALLOW?")]
+    #[case(json!({"defaultAction": "SCMP_ACT_MAYBE"}), "spec.defaultAction: \"SCMP_ACT_MAYBE\" is no possible value; one of SCMP_ACT_KILL, SCMP_ACT_KILL_PROCESS, SCMP_ACT_KILL_THREAD, SCMP_ACT_TRAP, SCMP_ACT_ERRNO, SCMP_ACT_TRACE, SCMP_ACT_ALLOW, SCMP_ACT_LOG, SCMP_ACT_NOTIFY")]
     #[case(json!({}), "spec.defaultAction: is required and missing")]
     #[case(json!({"defaultAction": true}), "spec.defaultAction: expected a string, found the truth value true")]
     #[case(json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": {"names": []}}), "spec.syscalls: expected a list, found fields")]

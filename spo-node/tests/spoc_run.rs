@@ -264,7 +264,7 @@ fn a_misspelt_field_is_told_and_ignored_as_the_reference_ignores_it() {
     place
         .run(&["run", "-p", "p.yaml", "true"])
         .succeeded()
-        .tells("spec.syscalls[0].comment is no field of kind SeccompProfile");
+        .tells("spec.syscalls[0].comment: unknown field; known here: action, args, errnoRet, names; it is ignored");
 }
 
 #[test]

@@ -4,41 +4,30 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use spo_api::apparmor::v1::AppArmorProfileSpec;
 use spo_api::raw_selinux::v1::RawSelinuxProfileSpec;
 use spo_api::seccomp::v1::SeccompProfileSpec;
 use spo_api::selinux::v1::SelinuxProfileSpec;
-use spo_api::{FieldPath, ProfileKind, ProfileName, Violation};
+use spo_api::{FieldPath, GROUP, ProfileKind, ProfileName, Violation};
 use spo_lsm::Spec;
 
 use super::{Metadata, Reading};
-
-/// What of a manifest is read. Of the API version nothing is: the spec has been the same in all.
-#[derive(Deserialize)]
-struct Manifest<S> {
-    metadata: ObjectMeta,
-    spec: S,
-}
-
-#[derive(Deserialize)]
-struct ObjectMeta {
-    name: String,
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
-}
+use crate::manifest;
 
 /// The profile of a manifest.
 pub(in crate::spoc) fn manifest(text: &str) -> Result<Reading> {
     let document = document(text)?;
-    match kind(&document)? {
-        ProfileKind::Seccomp => of::<SeccompProfileSpec>(text, &document),
-        ProfileKind::Selinux => of::<SelinuxProfileSpec>(text, &document),
-        ProfileKind::RawSelinux => of::<RawSelinuxProfileSpec>(text, &document),
-        ProfileKind::AppArmor => of::<AppArmorProfileSpec>(text, &document),
+    let kind = kind(&document)?;
+    let Value::Object(fields) = document else {
+        bail!("it is no object; a manifest has apiVersion, kind, metadata and spec")
+    };
+    let fields = in_v1(kind, fields)?;
+    match kind {
+        ProfileKind::Seccomp => of::<SeccompProfileSpec>(fields),
+        ProfileKind::Selinux => of::<SelinuxProfileSpec>(fields),
+        ProfileKind::RawSelinux => of::<RawSelinuxProfileSpec>(fields),
+        ProfileKind::AppArmor => of::<AppArmorProfileSpec>(fields),
     }
 }
 
@@ -64,44 +53,35 @@ fn kind(document: &Value) -> Result<ProfileKind> {
         .with_context(|| format!("kind is {kind:?}, which is no profile; it must be one, such as SeccompProfile"))
 }
 
-fn of<S: Spec + DeserializeOwned + Serialize>(text: &str, document: &Value) -> Result<Reading> {
-    // Read from the text once more, so that what is wrong is shown at its place.
-    let Manifest::<S> { metadata, spec } =
-        crate::yaml::document(text).map_err(|error| anyhow!("it is no valid {}: {error}", S::KIND))?;
-    let ignored = ignored(&document["spec"], &serde_json::to_value(&spec)?, &FieldPath::new("spec"));
-    let name: ProfileName = metadata.name.parse().context("metadata.name")?;
-    let profile = spo_lsm::parse(name, &spec).map_err(|violations| anyhow!(listed(&violations)))?;
-    let ignored = ignored
-        .into_iter()
-        .map(|field| format!("{field} is no field of kind {}: ignored; correct its name, or remove it", S::KIND))
-        .collect();
-    let labels = metadata.labels.unwrap_or_default();
-    Ok(Reading {
-        profile,
-        metadata: Metadata { labels, annotations: metadata.annotations.unwrap_or_default() },
-        ignored,
-    })
+/// The fields of an object as `v1` has them. Of a version that nobody knows they are taken for that.
+fn in_v1(kind: ProfileKind, fields: Map<String, Value>) -> Result<Map<String, Value>> {
+    let version = fields
+        .get("apiVersion")
+        .and_then(Value::as_str)
+        .and_then(|version| version.strip_prefix(GROUP)?.strip_prefix('/'));
+    match kind.kind().versions().into_iter().find(|known| Some(*known) == version) {
+        Some(version) => manifest::in_v1(kind.kind(), version, fields).map_err(|violation| anyhow!("{violation}")),
+        None => Ok(fields),
+    }
 }
 
-/// The fields that were given and not understood: mostly, names that are misspelt.
-fn ignored(given: &Value, understood: &Value, path: &FieldPath) -> Vec<FieldPath> {
-    match (given, understood) {
-        (Value::Object(given), Value::Object(understood)) => given
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .flat_map(|(field, value)| match understood.get(field) {
-                Some(understood) => ignored(value, understood, &path.child(field)),
-                None => vec![path.child(field)],
-            })
-            .collect(),
-        (Value::Array(given), Value::Array(understood)) => given
-            .iter()
-            .zip(understood)
-            .enumerate()
-            .flat_map(|(index, (given, understood))| ignored(given, understood, &path.index(index)))
-            .collect(),
-        _ => Vec::new(),
-    }
+fn of<S: Spec + DeserializeOwned>(fields: Map<String, Value>) -> Result<Reading> {
+    let metadata = fields.get("metadata").cloned().unwrap_or_default();
+    let (spec, unknown) = manifest::lenient_spec_of::<S>(fields).map_err(|violations| anyhow!(listed(&violations)))?;
+    let Some(name) = metadata["name"].as_str() else {
+        bail!(Violation::new(FieldPath::new("metadata.name"), "is required, and a string"));
+    };
+    let name: ProfileName = name.parse().context("metadata.name")?;
+    let profile = spo_lsm::parse(name, &spec).map_err(|violations| anyhow!(listed(&violations)))?;
+    let ignored = unknown.iter().map(|violation| format!("{violation}; it is ignored")).collect();
+    let (labels, annotations) = (texts(&metadata["labels"]), texts(&metadata["annotations"]));
+    Ok(Reading { profile, metadata: Metadata { labels, annotations }, ignored })
+}
+
+/// A map of texts; that it is one, the schema has seen to.
+fn texts(map: &Value) -> BTreeMap<String, String> {
+    let fields = map.as_object().into_iter().flatten();
+    fields.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 /// All that is wrong, so that a manifest is mended once.
@@ -147,11 +127,18 @@ spec:
     #[rstest]
     #[case("apiVersion: v1\nmetadata: {name: x}", "no kind")]
     #[case("kind: Pod", "\"Pod\", which is no profile")]
-    #[case("kind: AppArmorProfile", "no valid AppArmorProfile")]
+    #[case("kind: AppArmorProfile", "metadata.name: is required")]
     #[case("kind: RawSelinuxProfile\nmetadata: {name: x}\nspec: {policy: '(user x)'}", "spec.policy")]
     #[case("kind: SeccompProfile\nmetadata: {name: x}", "spec")]
     #[case("kind: SeccompProfile\nmetadata: {}\nspec: {defaultAction: SCMP_ACT_LOG}", "name")]
-    #[case("kind: SeccompProfile\nmetadata: {name: x}\nspec: {defaultAction: SCMP_ACT_MAYBE}", "SCMP_ACT_MAYBE")]
+    #[case(
+        "kind: SeccompProfile\nmetadata: {name: x}\nspec: {defaultAction: SCMP_ACT_MAYBE}",
+        "spec.defaultAction: \"SCMP_ACT_MAYBE\" is no possible value; one of "
+    )]
+    #[case(
+        "kind: SeccompProfile\nmetadata: {name: x}\nspec: {defaultActoin: SCMP_ACT_LOG}",
+        "spec.defaultActoin: unknown field; did you mean defaultAction?"
+    )]
     #[case("kind: SeccompProfile\nmetadata: {name: ../x}\nspec: {defaultAction: SCMP_ACT_LOG}", "metadata.name: ")]
     #[case("kind: [SeccompProfile]", "must be that of a profile")]
     #[case("kind: [unclosed", "no YAML")]
@@ -170,11 +157,26 @@ spec:
     }
 
     #[test]
-    fn ignored_fields_are_found_by_their_path() {
-        let document: Value = serde_saphyr::from_str(GOOD).unwrap();
-        let read: Manifest<SeccompProfileSpec> = serde_saphyr::from_str(GOOD).unwrap();
-        let ignored = ignored(&document["spec"], &serde_json::to_value(&read.spec).unwrap(), &FieldPath::new("spec"));
-        let paths: Vec<String> = ignored.iter().map(FieldPath::to_string).collect();
-        assert_eq!(paths, ["spec.syscalls[0].comment", "spec.unknownField"]);
+    fn ignored_fields_are_told_by_their_paths() {
+        let mut ignored = manifest(GOOD).unwrap().ignored;
+        ignored.sort();
+        let begins = [
+            "spec.syscalls[0].comment: unknown field; ",
+            "spec.unknownField: unknown field; ",
+            "surprise: unknown field; ",
+        ];
+        assert_eq!(ignored.len(), begins.len(), "{ignored:?}");
+        assert!(ignored.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{ignored:?}");
+    }
+
+    #[test]
+    fn an_old_version_says_what_it_says_in_v1() {
+        let selinux = |version: &str, mode: &str| {
+            let text = format!(
+                "apiVersion: {GROUP}/{version}\nkind: SelinuxProfile\nmetadata: {{name: web}}\nspec: {{{mode}}}"
+            );
+            manifest(&text).unwrap()
+        };
+        assert_eq!(selinux("v1alpha2", "permissive: true"), selinux("v1", "mode: Permissive"));
     }
 }
