@@ -166,14 +166,19 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 /// The node status object that says what `report` does about `node`.
 ///
-/// What `old` says besides is kept: denials, conditions of other types, and the time of a condition that did not change.
+/// What `old` says besides is kept: denials, conditions of other types, and the time of a condition that did not change. Nothing of it is where
+/// it is of another object, that had the same name: that one's generation may have been a later one.
 pub fn node_status(
     report: &Report,
     node: &str,
     old: Option<&SecurityProfileNodeStatus>,
     now: Time,
 ) -> SecurityProfileNodeStatus {
-    let old = old.and_then(|old| old.status.as_ref());
+    let is_of_the_same = |old: &&SecurityProfileNodeStatus| {
+        let owners = old.metadata.owner_references.iter().flatten();
+        report.object.uid.as_ref().is_none_or(|uid| owners.into_iter().any(|owner| owner.uid == *uid))
+    };
+    let old = old.filter(is_of_the_same).and_then(|old| old.status.as_ref());
     let mut conditions = old.and_then(|old| old.conditions.clone()).unwrap_or_default();
     set_condition(
         &mut conditions,

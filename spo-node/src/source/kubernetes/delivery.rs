@@ -242,11 +242,18 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_made_anew_under_its_old_name_becomes_the_owner() {
-        let statuses = after(&report(ProfileState::Installed));
+    fn a_profile_made_anew_under_its_old_name_becomes_the_owner_and_its_generation_is_told_though_it_is_less() {
+        let mut before = report(ProfileState::Installed);
+        before.generation = 4;
         let mut again = report(ProfileState::Installed);
         again.object.uid = Some("2".to_owned());
-        assert_eq!(requests(&again, true, &statuses), "object");
+        again.generation = 2;
+        let statuses = after(&before);
+        assert_eq!(requests(&again, true, &statuses), "object status");
+        let told =
+            crate::status::node_status(&again, NODE, statuses.get(&again.key), Time(jiff::Timestamp::UNIX_EPOCH));
+        let conditions = told.status.and_then(|status| status.conditions).unwrap();
+        assert_eq!(conditions.iter().map(|one| one.observed_generation).collect::<Vec<_>>(), [Some(2)]);
     }
 
     #[test]
