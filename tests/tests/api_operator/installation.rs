@@ -5,6 +5,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
+use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::{GROUP, ProfileKey, ProfileKind, ProfileState, finalizers, labels};
 use spo_tests::wait;
 
@@ -124,11 +125,35 @@ async fn a_profile_deleted_while_the_daemon_was_away_leaves_the_node_when_it_is_
 }
 
 #[tokio::test]
+async fn a_profile_made_anew_while_the_daemon_was_away_is_reported_as_what_it_is() {
+    let Some(server) = Server::take().await else { return };
+    let of_generation = |wanted| {
+        move |status: &SecurityProfileNodeStatus| {
+            let mut conditions = status.status.iter().filter_map(|status| status.conditions.as_ref()).flatten();
+            conditions.next().and_then(|ready| ready.observed_generation) == Some(wanted)
+        }
+    };
+    let (first, name) = (daemon(&server), node_status_name("anew"));
+    server.profile("anew").await;
+    let patch = Patch::Merge(json!({"spec": {"defaultAction": "SCMP_ACT_LOG"}}));
+    server.profiles.patch("anew", &PatchParams::default(), &patch).await.unwrap();
+    let old = wait::until(&server.statuses, &name, "to be of the second", of_generation(2)).await;
+    first.kill();
+    server.delete("anew").await;
+    let new = server.profile("anew").await;
+    let _second = daemon(&server);
+    let is_owned = |status: &SecurityProfileNodeStatus| status.owner_references()[0].uid == new.uid().unwrap();
+    let told = wait::until(&server.statuses, &name, "to be of the new profile", is_owned).await;
+    assert!(of_generation(1)(&told), "it says nothing of the old one once the new one owns it: {told:?}");
+    assert_eq!(told.uid(), old.uid());
+}
+
+#[tokio::test]
 async fn a_restarted_daemon_writes_nothing_that_is_there() {
     let Some(server) = Server::take().await else { return };
     let first = daemon(&server);
     server.profile("same").await;
-    let reported = |status: &spo_api::node_status::v1::SecurityProfileNodeStatus| status.status.is_some();
+    let reported = |status: &SecurityProfileNodeStatus| status.status.is_some();
     let before = wait::until(&server.statuses, &node_status_name("same"), "to be reported", reported).await;
     let (ended, took) = first.terminate();
     assert!(ended.success() && took.as_secs() < 1, "{ended} after {took:?}");
@@ -146,9 +171,8 @@ async fn a_node_status_that_somebody_deleted_comes_back() {
     server.installed("back").await;
     let before = server.statuses.get(&node_status_name("back")).await.unwrap();
     server.statuses.delete(&node_status_name("back"), &kube::api::DeleteParams::default()).await.unwrap();
-    let again = |status: &spo_api::node_status::v1::SecurityProfileNodeStatus| {
-        status.metadata.uid != before.metadata.uid && status.status.is_some()
-    };
+    let again =
+        |status: &SecurityProfileNodeStatus| status.metadata.uid != before.metadata.uid && status.status.is_some();
     wait::until(&server.statuses, &node_status_name("back"), "to be made again", again).await;
 }
 

@@ -159,9 +159,11 @@ impl<'a> Stage<'a> {
                 }
             }
         }
-        wrong.extend(
-            statuses.into_keys().filter(|name| name.starts_with("soak-")).map(|name| format!("{name} is left")),
-        );
+        let left = statuses.into_iter().filter(|(name, _)| name.starts_with("soak-"));
+        wrong.extend(left.map(|(name, status)| {
+            let meta = status.metadata;
+            format!("{name} is left, since {:?}, of {:?}", meta.creation_timestamp, meta.owner_references)
+        }));
         Ok(wrong)
     }
 

@@ -43,7 +43,7 @@ pub(super) struct Delivered {
 }
 
 /// The requests that a report needs, each at most once.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 struct Writes {
     /// The object, where it is missing or its labels or its owner are not right.
     object: Option<SecurityProfileNodeStatus>,
@@ -52,6 +52,9 @@ struct Writes {
     event: Option<Event>,
     /// The name of a status that a reference operator's daemon left.
     legacy: Option<String>,
+    /// Whether the object has to be made before it can have a status. Otherwise the status goes first: one whose owner is right already, and
+    /// that says what the owner before was told, would be taken for the new owner's.
+    makes: bool,
 }
 
 impl Target {
@@ -62,7 +65,7 @@ impl Target {
     /// What there is to deliver of a report. `exists` tells whether its profile is still there.
     pub(super) fn delivery(&self, report: &Report, exists: bool, statuses: &Statuses) -> Option<Delivery> {
         let writes = writes(&self.node, report, exists, statuses, jiff::Timestamp::now());
-        (writes != Writes::default()).then(|| Delivery { report: report.clone(), writes })
+        (!writes.is_nothing()).then(|| Delivery { report: report.clone(), writes })
     }
 }
 
@@ -73,12 +76,15 @@ fn writes(node: &str, report: &Report, exists: bool, statuses: &Statuses, now: j
     if !exists || (old.is_none() && (report.state == ProfileState::Terminating || report.is_forbidden)) {
         return Writes { event, ..Writes::default() };
     }
-    let new = crate::status::node_status(report, node, old, Time(now));
+    let mut new = crate::status::node_status(report, node, old, Time(now));
+    // With it an apply changes that very object, and makes none in the place of one that is gone, which would lack the status.
+    new.metadata.uid = old.and_then(|old| old.metadata.uid.clone());
     Writes {
         status: old.is_none_or(|old| old.status != new.status).then(|| new.clone()),
         object: old.is_none_or(|old| !is_as_wanted(old, &new)).then_some(new),
         event,
         legacy: statuses.legacy(&report.key).map(str::to_owned),
+        makes: old.is_none(),
     }
 }
 
@@ -101,19 +107,22 @@ impl Delivery {
 }
 
 impl Writes {
+    fn is_nothing(&self) -> bool {
+        self.object.is_none() && self.status.is_none() && self.event.is_none() && self.legacy.is_none()
+    }
+
     /// Sends what is there, and takes away what was sent.
     async fn send(&mut self, client: &Client, newest: &mut Option<Object>) -> Result<(), DeliveryError> {
         let kind = ApiResource::erase::<SecurityProfileNodeStatus>(&());
         let statuses: Api<Object> = Api::all_with(client.clone(), &kind);
-        let ours = PatchParams::apply(FIELD_MANAGER).force();
-        if let Some(object) = self.object.take() {
-            let body = Patch::Apply(without_status(&object));
-            *newest = Some(answer(Part::Object, statuses.patch(&object.name_any(), &ours, &body)).await?);
+        if self.makes {
+            self.send_object(&statuses, newest).await?;
         }
         if let Some(object) = self.status.take() {
             let body = Patch::Apply(only_status(&object));
-            *newest = Some(answer(Part::Status, statuses.patch_status(&object.name_any(), &ours, &body)).await?);
+            *newest = Some(answer(Part::Status, statuses.patch_status(&object.name_any(), &ours(), &body)).await?);
         }
+        self.send_object(&statuses, newest).await?;
         if let Some(name) = self.legacy.take() {
             tracing::info!(name, "deleting the node status that a reference operator left");
             answer(Part::Legacy, none_if_gone(statuses.delete(&name, &DeleteParams::default()))).await?;
@@ -125,6 +134,19 @@ impl Writes {
         }
         Ok(())
     }
+
+    /// The object without its status, unless it was sent.
+    async fn send_object(&mut self, statuses: &Api<Object>, newest: &mut Option<Object>) -> Result<(), DeliveryError> {
+        let Some(object) = self.object.take() else { return Ok(()) };
+        let body = Patch::Apply(without_status(&object));
+        *newest = Some(answer(Part::Object, statuses.patch(&object.name_any(), &ours(), &body)).await?);
+        Ok(())
+    }
+}
+
+/// As whom fields are written.
+fn ours() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER).force()
 }
 
 async fn answer<T>(part: Part, request: impl Future<Output = kube::Result<T>>) -> Result<T, DeliveryError> {
@@ -143,11 +165,14 @@ async fn none_if_gone<T>(request: impl Future<Output = kube::Result<T>>) -> kube
 
 fn without_status(object: &SecurityProfileNodeStatus) -> serde_json::Value {
     let kind = ApiResource::erase::<SecurityProfileNodeStatus>(&());
-    let metadata = json!({
+    let mut metadata = json!({
         "name": object.metadata.name,
         "labels": object.metadata.labels,
         "ownerReferences": object.metadata.owner_references,
     });
+    if let Some(uid) = &object.metadata.uid {
+        metadata["uid"] = uid.as_str().into();
+    }
     json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": object.spec})
 }
 
