@@ -94,8 +94,8 @@ impl Writer {
         let name = key.name.as_str();
         let ours = PatchParams::apply(FIELD_MANAGER).force();
         match action {
-            Action::Metadata { syscalls } => {
-                profiles.patch(name, &ours, &Patch::Apply(metadata(key, syscalls.as_deref()))).await.map(Some)
+            Action::Metadata { uid, syscalls } => {
+                profiles.patch(name, &ours, &Patch::Apply(metadata(key, uid, syscalls.as_deref()))).await.map(Some)
             }
             Action::Status(status) => {
                 profiles.patch_status(name, &ours, &Patch::Apply(body(key, status))).await.map(Some)
@@ -169,9 +169,10 @@ fn merging() -> PatchParams {
     PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-fn metadata(key: &ProfileKey, syscalls: Option<&str>) -> Value {
+/// Without the `uid`, applying it to a profile that was just deleted would make an empty one: only the SeccompProfile needs a spec.
+fn metadata(key: &ProfileKey, uid: &str, syscalls: Option<&str>) -> Value {
     let id = labels::profile_id(key.kind, key.name.as_str());
-    let mut metadata = json!({"name": key.name.as_str(), "labels": {labels::PROFILE_ID: id}});
+    let mut metadata = json!({"name": key.name.as_str(), "uid": uid, "labels": {labels::PROFILE_ID: id}});
     if let Some(syscalls) = syscalls {
         metadata["annotations"] = json!({labels::SYSCALLS: syscalls});
     }
@@ -186,7 +187,7 @@ fn body(key: &ProfileKey, status: &Status) -> Value {
     json!({
         "apiVersion": format!("{GROUP}/v1"),
         "kind": key.kind.as_str(),
-        "metadata": {"name": key.name.as_str()},
+        "metadata": {"name": key.name.as_str(), "uid": status.uid},
         "status": fields,
     })
 }
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn s9_a_name_of_69_characters_gets_the_hashed_label() {
         let key = ProfileKey { kind: ProfileKind::Seccomp, name: "n".repeat(69).parse().unwrap() };
-        let label = metadata(&key, None)["metadata"]["labels"][labels::PROFILE_ID].as_str().unwrap().to_owned();
+        let label = metadata(&key, "u1", None)["metadata"]["labels"][labels::PROFILE_ID].as_str().unwrap().to_owned();
         assert_eq!(label.len(), 63);
         assert_eq!(label, labels::profile_id(key.kind, key.name.as_str()));
     }

@@ -67,7 +67,11 @@ impl Plan {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
     /// Puts the label `profile-id` on the profile, and on a SeccompProfile its annotation `syscalls`.
-    Metadata { syscalls: Option<Box<str>> },
+    Metadata {
+        /// The object's `uid`: what is applied to it makes none in its place where it is gone.
+        uid: Box<str>,
+        syscalls: Option<Box<str>>,
+    },
     /// Replaces the part of the profile's status that the nodes determine.
     Status(Status),
     /// Replaces the list of pods in the status.
@@ -93,6 +97,8 @@ pub(crate) struct Why {
 /// The part of a profile's status that the nodes determine.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Status {
+    /// The object's `uid`.
+    pub(crate) uid: Box<str>,
     pub(crate) state: ProfileState,
     /// What a pod writes to use the profile.
     pub(crate) place: Option<String>,
@@ -165,7 +171,7 @@ impl ProfileObject {
 fn write_metadata(observed: &Observed<'_>, object: &ProfileObject, plan: &mut Plan) {
     let syscalls = observed.profile.judged.as_ref().and_then(|judged| judged.syscalls.clone());
     if !object.deleting && (!object.labelled || syscalls.is_some()) {
-        plan.actions.push(Action::Metadata { syscalls });
+        plan.actions.push(Action::Metadata { uid: object.uid_text.clone(), syscalls });
     }
 }
 
@@ -288,7 +294,7 @@ fn write_status(observed: &Observed<'_>, object: &ProfileObject, verdict: Verdic
         plan.wake(not_before);
         return false;
     }
-    plan.actions.push(Action::Status(Status { state: verdict.state, place, ready }));
+    plan.actions.push(Action::Status(Status { uid: object.uid_text.clone(), state: verdict.state, place, ready }));
     true
 }
 

@@ -2,7 +2,10 @@
 
 use futures::StreamExt as _;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+};
+use kube::core::GroupVersionKind;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
@@ -148,6 +151,29 @@ async fn a_profile_made_anew_while_the_daemon_was_away_is_reported_as_what_it_is
     assert_eq!(told.uid(), old.uid());
 }
 
+/// What the manager relies on: it names the object that it labels, and so makes no empty profile of one that was just deleted.
+#[tokio::test]
+async fn what_is_applied_to_a_profile_that_is_gone_makes_none() {
+    let Some(server) = Server::take().await else { return };
+    let kind = GroupVersionKind::gvk(GROUP, "v1", "SelinuxProfile");
+    let profiles: Api<DynamicObject> = Api::all_with(server.client.clone(), &ApiResource::from_gvk(&kind));
+    let body = |uid: Option<&str>| {
+        let mut body =
+            json!({"apiVersion": format!("{GROUP}/v1"), "kind": "SelinuxProfile", "metadata": {"name": "gone"}});
+        if let Some(uid) = uid {
+            body["metadata"]["uid"] = uid.into();
+        }
+        Patch::Apply(body)
+    };
+    let ours = PatchParams::apply("spo-operator").force();
+    let made = profiles.patch("gone", &ours, &body(None)).await.unwrap();
+    profiles.patch("gone", &ours, &body(made.uid().as_deref())).await.expect("it is there");
+    profiles.delete("gone", &DeleteParams::default()).await.unwrap();
+    let refused = profiles.patch("gone", &ours, &body(made.uid().as_deref())).await;
+    assert!(matches!(&refused, Err(kube::Error::Api(status)) if status.code == 409), "{refused:?}");
+    assert!(profiles.get_opt("gone").await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn a_restarted_daemon_writes_nothing_that_is_there() {
     let Some(server) = Server::take().await else { return };
@@ -170,7 +196,7 @@ async fn a_node_status_that_somebody_deleted_comes_back() {
     server.profile("back").await;
     server.installed("back").await;
     let before = server.statuses.get(&node_status_name("back")).await.unwrap();
-    server.statuses.delete(&node_status_name("back"), &kube::api::DeleteParams::default()).await.unwrap();
+    server.statuses.delete(&node_status_name("back"), &DeleteParams::default()).await.unwrap();
     let again =
         |status: &SecurityProfileNodeStatus| status.metadata.uid != before.metadata.uid && status.status.is_some();
     wait::until(&server.statuses, &node_status_name("back"), "to be made again", again).await;

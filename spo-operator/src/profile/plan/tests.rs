@@ -262,7 +262,7 @@ fn nothing_is_planned_when_the_status_is_as_it_should_be() {
 fn s9_a_profile_without_its_label_gets_it() {
     let world =
         World::named(&"n".repeat(69)).with("/metadata/labels", json!({})).node("node1").report("node1", Installed, 1);
-    assert_eq!(world.plan().actions[0], Action::Metadata { syscalls: None });
+    assert_eq!(world.plan().actions[0], Action::Metadata { uid: "u1".into(), syscalls: None });
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn the_calls_of_a_profile_are_written_into_its_annotation_when_they_differ() {
         let world = World::new().with("/spec", mkdir()).with("/metadata/annotations", json!({"syscalls": annotation}));
         world.with("/status", installed()).node("node1").report("node1", Installed, 1).plan().actions
     };
-    assert_eq!(world("[]"), [Action::Metadata { syscalls: Some(MKDIR.into()) }]);
+    assert_eq!(world("[]"), [Action::Metadata { uid: "u1".into(), syscalls: Some(MKDIR.into()) }]);
     assert_eq!(world(MKDIR), []);
 }
 
