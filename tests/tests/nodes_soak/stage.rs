@@ -114,8 +114,9 @@ impl<'a> Stage<'a> {
         let pods: Api<Pod> = operator::pods(self.cluster);
         let managers = ListParams::default().labels("name=security-profiles-operator");
         let managers = wait::until_ok("the API server to list pods", async || pods.list(&managers).await).await.items;
-        let running = managers.iter().find(|pod| pod.meta().deletion_timestamp.is_none());
-        let name = running.expect("there is a manager").name_any();
+        // One that was just killed may not have been replaced yet.
+        let Some(running) = managers.iter().find(|pod| pod.meta().deletion_timestamp.is_none()) else { return false };
+        let name = running.name_any();
         pods.delete(&name, &DeleteParams::default().grace_period(0)).await.is_ok()
     }
 
