@@ -56,7 +56,7 @@ pub(crate) struct Profile {
     pub(crate) reports: BTreeMap<(Arc<str>, Form), Report>,
     /// What its text says. `None` if that has to be found out again.
     pub(crate) judged: Option<Judged>,
-    /// When its current generation was first seen.
+    /// When its current generation was first seen; without an object, when it was last seen to go, or to be collected.
     pub(crate) since: Duration,
     /// When its status was last written by this process.
     pub(crate) written: Option<Duration>,
@@ -166,11 +166,11 @@ impl Cluster {
         let name = object.metadata.name.as_deref().unwrap_or_default();
         match watch {
             Watch::Profiles(kind) => {
-                decode::profile_key(kind, object).iter().for_each(|key| self.profile_removed(key));
+                decode::profile_key(kind, object).iter().for_each(|key| self.profile_removed(key, now));
             }
             Watch::Reports => {
                 if let Some(place) = decode::place(object) {
-                    self.report_removed(&place.key, &place.node, place.form);
+                    self.report_removed(&place.key, &place.node, place.form, now);
                 }
             }
             Watch::Nodes => self.node_removed(name, now),
@@ -210,11 +210,11 @@ impl Cluster {
                     std::mem::take(&mut self.unseen.profiles).into_iter().partition(|k| k.kind == kind);
                 self.unseen.profiles = others;
                 let gone: BTreeSet<ProfileKey> = gone;
-                gone.iter().for_each(|key| self.profile_removed(key));
+                gone.iter().for_each(|key| self.profile_removed(key, now));
             }
             Watch::Reports => {
                 for (key, node, form) in std::mem::take(&mut self.unseen.reports) {
-                    self.report_removed(&key, &node, form);
+                    self.report_removed(&key, &node, form, now);
                 }
             }
             Watch::Nodes => {

@@ -24,6 +24,9 @@ const TEXT_PAUSE: Duration = Duration::from_secs(5);
 /// What a node left behind goes when the node has been gone, and silent, for so long: watches are not in step, so a new node's
 /// first report may be seen before the node is.
 const NODE_GONE: Duration = Duration::from_secs(5);
+/// What is said of an object that is gone is for the cluster's garbage collector to delete. It can miss that: where an API server starts, it
+/// may find the kind unserved and forget to watch it for a while. What it has left alone for so long goes.
+const UNCOLLECTED: Duration = Duration::from_secs(15);
 /// How many nodes or pods a message names.
 const NAMED: usize = 5;
 
@@ -108,7 +111,7 @@ pub(crate) struct Status {
 /// What has to be written about a profile.
 pub(crate) fn plan(observed: &Observed<'_>, now: &Now) -> Plan {
     let mut plan = Plan::default();
-    forget_vanished_nodes(observed, now, &mut plan);
+    forget_what_is_left(observed, now, &mut plan);
     let Some(object) = &observed.profile.object else { return plan };
     let keep = finalizers(observed, object);
     let goes = object.deleting && keep.is_empty();
@@ -334,19 +337,34 @@ fn finalizers(observed: &Observed<'_>, object: &ProfileObject) -> Vec<String> {
     hold::finalizers(others, finalizers::IN_USE, held, object.deleting)
 }
 
-/// What nodes said that are gone. A daemon that is still there would only say it again.
-fn forget_vanished_nodes(observed: &Observed<'_>, now: &Now, plan: &mut Plan) {
+/// What is said by nodes that are gone, or of an object that is: nobody will say it otherwise.
+fn forget_what_is_left(observed: &Observed<'_>, now: &Now, plan: &mut Plan) {
     for ((name, _), report) in &observed.profile.reports {
-        let Some(node) = observed.nodes.get(name).filter(|node| node.daemon == Daemon::None) else { continue };
-        let Presence::GoneSince(since) = node.presence else { continue };
-        let due = since.max(node.heard) + NODE_GONE;
-        if due > now.uptime {
-            plan.wake(due);
-        } else {
-            let legacy_name = report.legacy_name.clone();
-            plan.actions.push(Action::DeleteNodeStatus { node: name.clone(), legacy_name });
+        let due = [vanished(observed, name), stray(observed, report)].into_iter().flatten().min();
+        match due {
+            Some(due) if due > now.uptime => plan.wake(due),
+            Some(_) => {
+                let legacy_name = report.legacy_name.clone();
+                plan.actions.push(Action::DeleteNodeStatus { node: name.clone(), legacy_name });
+            }
+            None => {}
         }
     }
+}
+
+/// When what a node said goes, because it is gone. A daemon that is still there would only say it again.
+fn vanished(observed: &Observed<'_>, name: &Arc<str>) -> Option<Duration> {
+    let node = observed.nodes.get(name).filter(|node| node.daemon == Daemon::None)?;
+    match node.presence {
+        Presence::GoneSince(since) => Some(since.max(node.heard) + NODE_GONE),
+        Presence::Here => None,
+    }
+}
+
+/// When what is said of an object goes that is not there any more.
+fn stray(observed: &Observed<'_>, report: &Report) -> Option<Duration> {
+    let is_of_it = observed.profile.object.as_ref().is_some_and(|object| object.uid == report.owner);
+    (!is_of_it).then_some(observed.profile.since + UNCOLLECTED)
 }
 
 #[cfg(test)]

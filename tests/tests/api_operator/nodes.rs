@@ -1,7 +1,7 @@
 //! Nodes that are gone, or whose daemon is not well.
 
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 use spo_api::{GROUP, labels};
@@ -54,6 +54,19 @@ async fn what_a_deleted_node_said_goes_with_it() {
     let nodes: Api<Node> = Api::all(server.client.clone());
     nodes.delete("leaving", &DeleteParams::default()).await.unwrap();
     wait::until_gone(&server.statuses, &status).await;
+}
+
+/// There is no garbage collector here, as there may be none to see the deletion elsewhere.
+#[tokio::test]
+async fn what_a_node_said_of_a_profile_that_is_deleted_goes_though_nobody_collects_it() {
+    let Some(server) = Server::take().await else { return };
+    let _running = both(&server);
+    server.profile("uncollected").await;
+    server.installed("uncollected").await;
+    let of_it = ListParams::default().labels(&format!("{}=SeccompProfile-uncollected", labels::PROFILE_ID));
+    let [status] = &server.statuses.list(&of_it).await.unwrap().items[..] else { panic!("one node reports") };
+    server.delete("uncollected").await;
+    wait::until_gone(&server.statuses, &status.name_any()).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use spo_api::{ProfileKey, ProfileKind};
 
 use super::super::decode::{self, Form};
 use super::super::{Object, Subject};
-use super::Cluster;
+use super::{Cluster, Profile};
 
 impl Cluster {
     pub(super) fn profile_applied(&mut self, kind: ProfileKind, object: Object, now: Duration) {
@@ -29,20 +29,22 @@ impl Cluster {
         self.dirty.insert(Subject::Profile(key));
     }
 
-    pub(super) fn profile_removed(&mut self, key: &ProfileKey) {
+    pub(super) fn profile_removed(&mut self, key: &ProfileKey, now: Duration) {
         let Some(profile) = self.profiles.get_mut(key) else { return };
-        profile.object = None;
-        profile.written = None;
+        (profile.object, profile.written, profile.since) = (None, None, now);
         self.rewritten.insert(key.clone());
         if profile.reports.is_empty() {
             self.profiles.remove(key);
+            self.dirty.remove(&Subject::Profile(key.clone()));
+        } else {
+            self.dirty.insert(Subject::Profile(key.clone()));
         }
-        self.dirty.remove(&Subject::Profile(key.clone()));
     }
 
     pub(super) fn report_applied(&mut self, object: &Object, now: Duration) {
         let Some(place) = decode::place(object) else { return };
-        let reports = &mut self.profiles.entry(place.key.clone()).or_default().reports;
+        let unknown = || Profile { since: now, ..Profile::default() };
+        let reports = &mut self.profiles.entry(place.key.clone()).or_insert_with(unknown).reports;
         let known = self.nodes.name(&place.node);
         let new = known.is_none_or(|node| !reports.contains_key(&(node, place.form)));
         let node = self.nodes.reported(&place.node, new, now);
@@ -51,7 +53,7 @@ impl Cluster {
         self.dirty.insert(Subject::Profile(place.key));
     }
 
-    pub(super) fn report_removed(&mut self, key: &ProfileKey, node: &str, form: Form) {
+    pub(super) fn report_removed(&mut self, key: &ProfileKey, node: &str, form: Form, now: Duration) {
         let Some(profile) = self.profiles.get_mut(key) else { return };
         if profile.reports.remove(&(node.into(), form)).is_some() {
             self.nodes.unreported(node);
@@ -60,6 +62,9 @@ impl Cluster {
             self.dirty.insert(Subject::Profile(key.clone()));
         } else if profile.reports.is_empty() {
             self.profiles.remove(key);
+            self.dirty.remove(&Subject::Profile(key.clone()));
+        } else {
+            profile.since = now;
         }
     }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use spo_api::condition::ConditionStatus;
 use spo_api::{ProfileKey, ProfileKind, ProfileState, labels};
 
-use super::super::Object;
 use super::super::cluster::{Change, Cluster, Watch};
+use super::super::{Object, Subject};
 use super::*;
 
 const KIND: ProfileKind = ProfileKind::Seccomp;
@@ -110,6 +110,19 @@ impl World {
 
     fn plan_at(mut self, seconds: u64) -> Plan {
         self.show(Watch::Profiles(KIND), self.object.clone());
+        self.planned_at(seconds)
+    }
+
+    /// What is planned for a profile that is deleted half a minute after everything else.
+    fn plan_without_it_at(mut self, seconds: u64) -> Plan {
+        self.show(Watch::Profiles(KIND), self.object.clone());
+        let object: Object = serde_json::from_value(self.object.clone()).unwrap();
+        self.cluster.change(Watch::Profiles(KIND), Change::Removed(object), Duration::from_secs(30));
+        assert!(self.cluster.take_dirty().contains(&Subject::Profile(self.key.clone())));
+        self.planned_at(seconds)
+    }
+
+    fn planned_at(mut self, seconds: u64) -> Plan {
         self.cluster.judge(&self.key);
         let profile = self.cluster.profile(&self.key).unwrap();
         let users = self.cluster.users(&self.key);
@@ -161,6 +174,22 @@ fn an_installed_profile_is_ready_and_says_where_pods_find_it() {
     assert_eq!((status.ready.status, status.ready.reason.as_str()), (ConditionStatus::True, "Available"));
     assert_eq!(status.ready.observed_generation, Some(1));
     assert_eq!(status.ready.message, "installed on every node");
+}
+
+#[test]
+fn what_nodes_said_of_a_profile_that_is_gone_goes_if_nobody_collects_it() {
+    let world = || World::new().node("n1").node("n2").report("n1", Installed, 1).report("n2", Installed, 1);
+    let plan = world().plan_without_it_at(31);
+    assert_eq!(
+        (plan.actions.as_slice(), plan.again),
+        ([].as_slice(), Some(Duration::from_secs(45))),
+        "it may be collected"
+    );
+    let deleted = |node: &str| Action::DeleteNodeStatus { node: node.into(), legacy_name: None };
+    assert_eq!(world().plan_without_it_at(45).actions, [deleted("n1"), deleted("n2")]);
+    // One that was made anew under the same name takes over what its node says of it, or nobody does.
+    let made_anew = world().with("/metadata/uid", "u2".into());
+    assert!(made_anew.plan_at(15).actions.starts_with(&[deleted("n1"), deleted("n2")]));
 }
 
 #[test]
