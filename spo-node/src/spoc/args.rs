@@ -139,8 +139,9 @@ Examples:
   spoc merge --check app.yaml recorded.yaml";
 
 const DIFF_HELP: &str = "\
-Profiles are compared by what they do, on every architecture that one of them covers, and not by how they are written. A line begins \
-with - if only the first permits something, with + if only the second does, and with ~ if they differ otherwise.
+Profiles are compared by what they do, and not by how they are written. Seccomp profiles are compared on every architecture that one of \
+them covers; a line begins with - if only the first permits a call, with + if only the second does, and with ~ if they differ otherwise. Of \
+the other kinds there is a list of what only the first permits, and one of what only the second does.
 
 Exit status: 0 if both do the same, 1 if they differ, 2 if that cannot be told.
 
@@ -268,7 +269,7 @@ pub(super) struct Merge {
     /// Where the merged profile is written to; `-` is standard output [default: profile.yaml in the temporary folder]
     #[arg(long, short, value_name = "FILE")]
     pub(super) output_file: Option<PathBuf>,
-    /// Write nothing, and end with status 1 if the merged profile permits more than the first.
+    /// Write no file. If the merged profile permits more than the first, print it on standard error and end with status 1.
     #[arg(long, short)]
     pub(super) check: bool,
     /// The profiles, the one to merge into first.
