@@ -78,6 +78,8 @@ pub struct Kubernetes {
     queue: HashSet<ProfileKey>,
     /// Profiles whose report is being delivered.
     busy: HashSet<ProfileKey>,
+    /// Those of them whose status went meanwhile: what a write is answered with may be older than that.
+    outrun: HashSet<ProfileKey>,
     flying: FuturesUnordered<BoxFuture<'static, Delivered>>,
     /// What waits because its delivery failed.
     pauses: Pauses,
@@ -157,6 +159,7 @@ impl Kubernetes {
             reports: HashMap::new(),
             queue: HashSet::new(),
             busy: HashSet::new(),
+            outrun: HashSet::new(),
             flying: FuturesUnordered::new(),
             pauses: Pauses::default(),
         }
@@ -172,7 +175,14 @@ impl Kubernetes {
                 }
             }
             // Whoever changed or deleted a status of ours: it is compared with the last report once more.
-            Seen::Status(event) => self.queue.extend(self.statuses.take_in(event)),
+            Seen::Status(event) => {
+                for key in self.statuses.take_in(event) {
+                    if self.busy.contains(&key) && self.statuses.get(&key).is_none() {
+                        self.outrun.insert(key.clone());
+                    }
+                    self.queue.insert(key);
+                }
+            }
         }
     }
 
@@ -205,13 +215,20 @@ impl Kubernetes {
     }
 
     fn delivered(&mut self, delivered: Delivered) {
-        let Delivered { report, status, failure } = delivered;
+        let Delivered { report, status, changed, failure } = delivered;
         let (key, now) = (&report.key, Instant::now());
         self.busy.remove(key);
-        if let Some(status) = status {
+        let outrun = self.outrun.remove(key);
+        if let Some(status) = status.filter(|_| !outrun) {
             self.statuses.written(status);
         }
         let Some(failure) = failure else { return self.pauses.delivered(key) };
+        if changed && failure.says_that_it_is_gone() {
+            // It was collected meanwhile, or is not what it was taken for: the next try makes it, and knows nothing of what was there.
+            tracing::debug!(profile = %key, "a status is gone, making it anew");
+            self.statuses.forget(key);
+            return self.put_back(report);
+        }
         let error = &failure as &dyn std::error::Error;
         let Paused { length: pause, refusals } =
             if failure.concerns_all() { self.pauses.all_failed(now) } else { self.pauses.refused(key, now) };
@@ -220,7 +237,12 @@ impl Kubernetes {
             return self.pauses.forget(key);
         }
         tracing::warn!(profile = %key, error, ?pause, "cannot report, trying again");
-        self.queue.insert(key.clone());
+        self.put_back(report);
+    }
+
+    /// Has a report delivered once more, or the one that has come since.
+    fn put_back(&mut self, report: Report) {
+        self.queue.insert(report.key.clone());
         let newest = self.reports.entry(report.key.clone()).or_insert_with(|| report.clone());
         newest.event = newest.event.take().or(report.event);
     }

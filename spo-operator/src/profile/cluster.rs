@@ -127,11 +127,15 @@ impl Cluster {
         }
     }
 
-    /// An object as the API server gave it back after a write of ours.
+    /// An object as the API server gave it back after a write of ours. One that went meanwhile stays away.
     pub(crate) fn written(&mut self, subject: &Subject, object: Object, now: Duration) {
         match subject {
             Subject::Profile(key) => {
-                if let Some(profile) = self.profiles.get_mut(key) {
+                let uid = Uid::from(object.metadata.uid.as_deref().unwrap_or_default());
+                let profile = self.profiles.get_mut(key);
+                if let Some(profile) =
+                    profile.filter(|profile| profile.object.as_ref().is_some_and(|one| one.uid == uid))
+                {
                     profile.written = Some(now);
                     self.profile_applied(key.kind, object, now);
                 }

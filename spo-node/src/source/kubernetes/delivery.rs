@@ -39,6 +39,8 @@ pub(super) struct Delivered {
     pub(super) report: Report,
     /// The node status as it is after the last write.
     pub(super) status: Option<Object>,
+    /// Whether it was a status to be changed, and not one to be made.
+    pub(super) changed: bool,
     pub(super) failure: Option<DeliveryError>,
 }
 
@@ -98,11 +100,12 @@ impl Delivery {
     pub(super) async fn run(self, client: Client) -> Delivered {
         let Self { mut report, mut writes } = self;
         let mut status = None;
+        let changed = !writes.makes;
         let outcome = writes.send(&client, &mut status).await;
         if writes.event.is_none() {
             report.event = None;
         }
-        Delivered { report, status, failure: outcome.err() }
+        Delivered { report, status, changed, failure: outcome.err() }
     }
 }
 

@@ -41,6 +41,11 @@ impl DeliveryError {
         }
     }
 
+    /// Whether a status that was to be changed is not there, or is another one by now.
+    pub(super) fn says_that_it_is_gone(&self) -> bool {
+        matches!(self, Self::Request(Part::Object | Part::Status, kube::Error::Api(status)) if [404, 409].contains(&status.code))
+    }
+
     /// Whether any other report would fare the same: the API server cannot be reached, asks for patience, or takes no statuses from
     /// this node at all.
     pub(super) fn concerns_all(&self) -> bool {

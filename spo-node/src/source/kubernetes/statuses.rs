@@ -68,6 +68,11 @@ impl Statuses {
         self.applied(object);
     }
 
+    /// A status that a write did not find.
+    pub(super) fn forget(&mut self, key: &ProfileKey) {
+        self.ours.remove(key);
+    }
+
     fn applied(&mut self, object: Object) -> Option<ProfileKey> {
         let (key, form) = self.place(&object)?;
         if let Some(unseen) = &mut self.unseen {

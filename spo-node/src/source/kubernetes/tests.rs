@@ -56,22 +56,30 @@ impl Server {
             let refusal = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "reason": "Invalid", "code": self.code_for_events});
             (self.code_for_events, refusal)
         } else {
-            (200, self.patched(&path, body))
+            match self.patched(&path, body) {
+                Some(object) => (200, object),
+                None => (
+                    404,
+                    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "none", "reason": "NotFound", "code": 404}),
+                ),
+            }
         };
         let mut response = Response::new(Full::new(Bytes::from(answer.to_string())));
         *response.status_mut() = code.try_into().unwrap();
         Ok(response)
     }
 
-    fn patched(&self, path: &str, body: Value) -> Value {
+    /// The object after a write; none where there is no object that could have a status.
+    fn patched(&self, path: &str, body: Value) -> Option<Value> {
         let name = body["metadata"]["name"].as_str().unwrap().to_owned();
+        let mut objects = self.objects.lock().unwrap();
         if path.ends_with("/status") {
             self.asked.lock().unwrap().push(format!("status {}", name.split('-').next().unwrap()));
+            objects.get_mut(&name)?["status"] = body["status"].clone();
+        } else {
+            objects.entry(name.clone()).or_insert_with(|| body.clone());
         }
-        let mut objects = self.objects.lock().unwrap();
-        let object = objects.entry(name).or_insert_with(|| body.clone());
-        object["status"] = body["status"].clone();
-        object.clone()
+        objects.get(&name).cloned()
     }
 
     fn asked(&self) -> Vec<String> {
@@ -140,4 +148,36 @@ async fn a_server_that_takes_nothing_from_this_node_is_asked_for_nothing_meanwhi
     assert!(source.flush().await.is_err(), "ending does not wait for it");
     assert!(source.reports[&key("web")].event.is_some());
     assert_eq!(server.asked(), ["status web", "event web"]);
+}
+
+/// A profile whose status the source knows, and a report that says something else.
+async fn known(server: &Server, source: &mut Kubernetes) -> (Object, Report) {
+    let report = Report { event: None, ..saved("web") };
+    source.report(vec![report.clone()]);
+    until_all_is_delivered(source).await;
+    let object = server.objects.lock().unwrap().values().next().unwrap().clone();
+    (serde_json::from_value(object).unwrap(), Report { message: "otherwise".to_owned(), ..report })
+}
+
+#[tokio::test]
+async fn a_status_that_is_not_there_any_more_is_made_anew_at_once() {
+    let (server, mut source) = Server::start(422, &["web"]).await;
+    let (_, report) = known(&server, &mut source).await;
+    server.objects.lock().unwrap().clear();
+    source.report(vec![report]);
+    until_all_is_delivered(&mut source).await;
+    assert_eq!(server.asked(), ["status web"; 3], "once in vain");
+    assert_eq!(server.objects.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_write_does_not_bring_back_a_status_that_went_meanwhile() {
+    let (server, mut source) = Server::start(422, &["web"]).await;
+    let (object, report) = known(&server, &mut source).await;
+    source.report(vec![report]);
+    source.start_deliveries();
+    assert_eq!(source.busy.len(), 1);
+    source.take_in(Seen::Status(Event::Delete(object)));
+    until_all_is_delivered(&mut source).await;
+    assert_eq!(server.asked(), ["status web"; 3], "what is gone is made anew");
 }

@@ -75,6 +75,21 @@ fn reports_about_an_earlier_object_of_the_name_do_not_count() {
 }
 
 #[test]
+fn the_answer_to_a_write_does_not_bring_back_a_profile_that_went_meanwhile() {
+    let mut cluster = Cluster::default();
+    applied(&mut cluster, PROFILES, profile(1));
+    applied(&mut cluster, Watch::Reports, report("node1"));
+    cluster.change(PROFILES, Change::Removed(profile(3)), Duration::ZERO);
+    cluster.written(&Subject::Profile(key()), profile(2), Duration::ZERO);
+    assert!(cluster.profile(&key()).unwrap().object.is_none());
+    let mut anew = profile(4);
+    anew.metadata.uid = Some("2".to_owned());
+    applied(&mut cluster, PROFILES, anew);
+    cluster.written(&Subject::Profile(key()), profile(2), Duration::ZERO);
+    assert_eq!(cluster.profile(&key()).unwrap().object.as_ref().unwrap().uid, Uid::from("2"));
+}
+
+#[test]
 fn nothing_is_kept_of_a_profile_that_is_gone_with_its_reports() {
     let mut cluster = Cluster::default();
     applied(&mut cluster, PROFILES, profile(1));
