@@ -92,8 +92,8 @@ impl AppArmorHost {
     pub fn remove(&mut self, name: &Name) -> Result<Change, HostError> {
         let file_name = name.file_name();
         let left = self.files.left();
-        let found = self.files.read(&file_name)?;
-        match found {
+        not_busy(name, &left)?;
+        match self.files.read(&file_name)? {
             Found::Ours(_) => {}
             Found::Nothing if left.has(name.as_str()) => {}
             Found::Nothing => return Ok(Change::Absent),
@@ -142,6 +142,7 @@ impl AppArmorHost {
     ) -> Result<Option<Staged>, HostError> {
         let file_name = wanted.name.file_name();
         let in_kernel = loaded.get(wanted.name.as_str());
+        not_busy(wanted.name, left)?;
         let is_left = left.has(wanted.name.as_str());
         match self.files.read(&file_name)? {
             Found::Foreign => return Err(foreign(wanted.name, "its file is not one of ours")),
@@ -240,6 +241,11 @@ fn in_force(name: &Name, mode: Mode, loaded: &BTreeMap<String, Option<Mode>>) ->
     Err(HostError::NotInForce { name: name.to_string(), but })
 }
 
+/// Nothing is done to a profile that another process is loading: it would not be known what comes of it.
+fn not_busy(name: &Name, left: &Left) -> Result<(), HostError> {
+    if left.is_busy(name.as_str()) { Err(HostError::Busy { name: name.to_string() }) } else { Ok(()) }
+}
+
 fn foreign(name: &Name, how: &str) -> HostError {
     HostError::Foreign { name: name.to_string(), how: how.to_owned() }
 }
@@ -273,7 +279,8 @@ impl Host for AppArmorHost {
             if files.contains_key(&file_name) {
                 continue;
             }
-            if loaded.contains_key(name) && matches!(self.files.read(&file_name)?, Found::Nothing) {
+            let may_be_loaded = loaded.contains_key(name) || left.is_busy(name);
+            if may_be_loaded && matches!(self.files.read(&file_name)?, Found::Nothing) {
                 files.insert(file_name, Content::Stale);
             } else {
                 left.forget(name);

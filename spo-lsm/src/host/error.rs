@@ -94,6 +94,12 @@ pub enum HostError {
         /// How that is known.
         how: String,
     },
+    /// Another process is loading the profile, or the program that it has left at work.
+    #[error("another process is loading {name}; try again when it has ended")]
+    Busy {
+        /// The name.
+        name: String,
+    },
     /// The host lacks a program.
     #[error("this host has no {tool} in {searched}; install the package that it is part of")]
     NoTool {
@@ -166,6 +172,7 @@ impl HostError {
             | Self::Prove(_)
             | Self::ReadBack { .. }
             | Self::Foreign { .. }
+            | Self::Busy { .. }
             | Self::NoTool { .. }
             | Self::Deadline { .. }
             | Self::NotInForce { .. }

@@ -9,7 +9,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use spo_api::{GROUP, Kind, ProfileKey, labels};
 
-use super::decode::place_field;
+use super::decode::{Uid, place_field};
 use super::plan::{Action, Status, Why};
 use super::{Object, Subject};
 use crate::watch;
@@ -50,7 +50,7 @@ pub(crate) async fn apply(
         let request = tokio::time::timeout(TIMEOUT, writer.write(subject, action));
         match request.await {
             Ok(Ok(object)) => newest = object.or(newest),
-            Ok(Err(kube::Error::Api(status))) if status.code == 404 && of_a_node(action) => {}
+            Ok(Err(kube::Error::Api(status))) if [404, 409].contains(&status.code) && of_a_node(action) => {}
             // The profile is gone, or someone was faster: the watch tells, and what is left is planned then.
             Ok(Err(kube::Error::Api(status))) if status.code == 404 || status.code == 409 => break,
             Ok(Err(error)) => return Err(ApplyError::Request(error)),
@@ -100,15 +100,21 @@ impl Writer {
             Action::Status(status) => {
                 profiles.patch_status(name, &ours, &Patch::Apply(body(key, status))).await.map(Some)
             }
-            Action::DeleteNodeStatus { node, legacy_name } => {
-                self.delete_node_status(key, node, legacy_name.as_deref()).await
+            Action::DeleteNodeStatus { node, legacy_name, resource_version, stray_of } => {
+                if let Some(owner) = stray_of
+                    && let Some(profile) = profiles.get_opt(name).await?
+                    && Uid::from(profile.metadata.uid.as_deref().unwrap_or_default()) == *owner
+                {
+                    return Ok(None); // it is there; its watch has yet to show it
+                }
+                let why = if stray_of.is_some() { "its profile is gone" } else { "the node is gone" };
+                tracing::info!(profile = %key, %node, why, "deleting a node status");
+                let name = legacy_name.as_deref().map_or_else(|| labels::node_status_name(key, node), str::to_owned);
+                self.delete_node_status(&name, *resource_version).await
             }
             Action::Delete { why, resource_version } => {
-                let as_seen = Preconditions { resource_version: Some(resource_version.to_string()), uid: None };
                 tracing::info!(profile = %key, why = %why.text, "deleting a profile that is not permitted any more");
-                profiles
-                    .delete(name, &DeleteParams { preconditions: Some(as_seen), ..DeleteParams::default() })
-                    .await?;
+                profiles.delete(name, &as_seen(*resource_version)).await?;
                 self.tell(key, why, "Delete").await;
                 Ok(None)
             }
@@ -120,17 +126,10 @@ impl Writer {
         }
     }
 
-    async fn delete_node_status(
-        &self,
-        key: &ProfileKey,
-        node: &str,
-        legacy_name: Option<&str>,
-    ) -> kube::Result<Option<Object>> {
+    async fn delete_node_status(&self, name: &str, resource_version: u64) -> kube::Result<Option<Object>> {
         let kind = watch::Kind::stored(Kind::SecurityProfileNodeStatus);
         let statuses: Api<Object> = Api::all_with(self.client.clone(), &kind);
-        let name = legacy_name.map_or_else(|| labels::node_status_name(key, node), str::to_owned);
-        tracing::info!(profile = %key, %node, "deleting the status of a node that is gone");
-        statuses.delete(&name, &DeleteParams::default()).await.map(|_| None)
+        statuses.delete(name, &as_seen(resource_version)).await.map(|_| None)
     }
 
     /// An event is good to have, and no more: what it says is in the status, too.
@@ -163,6 +162,12 @@ impl Writer {
             }
         }
     }
+}
+
+/// Deletes an object only if it still is as it was seen.
+fn as_seen(resource_version: u64) -> DeleteParams {
+    let as_seen = Preconditions { resource_version: Some(resource_version.to_string()), uid: None };
+    DeleteParams { preconditions: Some(as_seen), ..DeleteParams::default() }
 }
 
 fn merging() -> PatchParams {

@@ -65,6 +65,8 @@ impl From<&str> for Digest {
 pub(crate) struct Report {
     /// The profile object that it is about, which a later one of the same name is not.
     pub(crate) owner: Uid,
+    /// Grows with every write.
+    pub(crate) resource_version: u64,
     /// The generation that it is about. The reference operator does not say.
     pub(crate) generation: Option<i64>,
     /// `None` between the creation of the object and its first status.
@@ -104,7 +106,7 @@ pub(crate) fn profile(key: &ProfileKey, object: Object) -> ProfileObject {
     ProfileObject {
         uid: Uid::from(meta.uid.as_deref().unwrap_or_default()),
         uid_text: meta.uid.unwrap_or_default().into(),
-        resource_version: meta.resource_version.and_then(|text| text.parse().ok()).unwrap_or_default(),
+        resource_version: version(meta.resource_version.as_deref()),
         generation: meta.generation.unwrap_or_default(),
         deleting: meta.deletion_timestamp.is_some(),
         wanted: first_state(admin, meta.labels.as_ref()) == ProfileState::Pending,
@@ -153,11 +155,16 @@ pub(crate) fn report(form: Form, object: &Object) -> Report {
     let wanted = |ready: &&Condition| state != Some(ProfileState::Installed) && !ready.message.is_empty();
     Report {
         owner: Uid::from(owner.map_or("", |owner| &owner.uid)),
+        resource_version: version(object.metadata.resource_version.as_deref()),
         generation: ready.as_ref().and_then(|ready| ready.observed_generation),
         message: ready.as_ref().filter(wanted).map(|ready| first(&ready.message).into()),
         state,
         legacy_name: (form == Form::Legacy).then(|| object.metadata.name.as_deref().unwrap_or_default().into()),
     }
+}
+
+fn version(text: Option<&str>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// As much of a message as is kept for each node, whatever the node wrote.

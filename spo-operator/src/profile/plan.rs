@@ -9,7 +9,7 @@ use spo_api::condition::{Condition, Reason, set_condition};
 use spo_api::{ProfileKey, ProfileKind, ProfileState, finalizers, fold};
 
 use super::cluster::Profile;
-use super::decode::{Form, ProfileObject, Report};
+use super::decode::{Form, ProfileObject, Report, Uid};
 use super::hold;
 use super::node::{Daemon, Node, Nodes, Presence};
 use super::usage::PodId;
@@ -85,8 +85,14 @@ pub(crate) enum Action {
     Delete { why: Why, resource_version: u64 },
     /// Tells on the profile that the configuration forbids it.
     Event(Why),
-    /// Deletes what a node that is gone said.
-    DeleteNodeStatus { node: Arc<str>, legacy_name: Option<Box<str>> },
+    /// Deletes what a node said, if it still is as it was seen.
+    DeleteNodeStatus {
+        node: Arc<str>,
+        legacy_name: Option<Box<str>>,
+        resource_version: u64,
+        /// The object that it is said of, where that is why: it may be there after all, on a watch that lags.
+        stray_of: Option<Uid>,
+    },
 }
 
 /// What the configuration forbids of a profile, for people.
@@ -340,13 +346,15 @@ fn finalizers(observed: &Observed<'_>, object: &ProfileObject) -> Vec<String> {
 /// What is said by nodes that are gone, or of an object that is: nobody will say it otherwise.
 fn forget_what_is_left(observed: &Observed<'_>, now: &Now, plan: &mut Plan) {
     for ((name, _), report) in &observed.profile.reports {
-        let due = [vanished(observed, name), stray(observed, report)].into_iter().flatten().min();
-        match due {
+        let (vanished, stray) = (vanished(observed, name), stray(observed, report));
+        match [vanished, stray].into_iter().flatten().min() {
             Some(due) if due > now.uptime => plan.wake(due),
-            Some(_) => {
-                let legacy_name = report.legacy_name.clone();
-                plan.actions.push(Action::DeleteNodeStatus { node: name.clone(), legacy_name });
-            }
+            Some(_) => plan.actions.push(Action::DeleteNodeStatus {
+                node: name.clone(),
+                legacy_name: report.legacy_name.clone(),
+                resource_version: report.resource_version,
+                stray_of: vanished.is_none().then_some(report.owner),
+            }),
             None => {}
         }
     }

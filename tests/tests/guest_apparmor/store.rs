@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::json;
 use spo_lsm::host::{AppArmorHost, Change, Content, Host, Step};
-use spo_tests::guest::{Guest, said};
+use spo_tests::guest::{Guest, said, text};
 
 use crate::node::{apply, done, holds, loaded, profile, remove};
 
@@ -38,8 +38,8 @@ fn w_nd_10_what_did_not_change_is_not_loaded_again() {
 #[test]
 fn w_nd_8_a_foreign_profile_is_never_replaced_and_never_removed() {
     let Some(_guest) = Guest::entered("apparmor") else { return };
-    let text = "profile foreign flags=(complain) {\n}\n";
-    fs::write(format!("{FOLDER}/foreign"), text).expect("a file can be written");
+    let foreign = "profile foreign flags=(complain) {\n}\n";
+    fs::write(format!("{FOLDER}/foreign"), foreign).expect("a file can be written");
     said("apparmor_parser", ["--replace", &format!("{FOLDER}/foreign")]);
     let refused = apply(&[simple("foreign"), simple("beside"), remove("foreign")]);
     for result in [&refused[0], &refused[2]] {
@@ -50,10 +50,10 @@ fn w_nd_8_a_foreign_profile_is_never_replaced_and_never_removed() {
     }
     assert_eq!(refused[1], Ok(Change::Written), "the other is served");
     assert_eq!(loaded("foreign").as_deref(), Some("foreign (complain)"));
-    assert_eq!(fs::read_to_string(format!("{FOLDER}/foreign")).expect("it is there"), text);
+    assert_eq!(fs::read_to_string(format!("{FOLDER}/foreign")).expect("it is there"), foreign);
     // The same where only the kernel has it, also in a mode that none of ours has.
     for mode in ["complain", "kill"] {
-        fs::write(format!("{FOLDER}/foreign"), text.replace("complain", mode)).expect("a file can be written");
+        fs::write(format!("{FOLDER}/foreign"), foreign.replace("complain", mode)).expect("a file can be written");
         said("apparmor_parser", ["--replace", &format!("{FOLDER}/foreign")]);
         fs::remove_file(format!("{FOLDER}/foreign")).expect("it can be removed");
         let refused = apply(&[simple("foreign")]);
@@ -85,7 +85,9 @@ fn a_profile_that_somebody_unloaded_or_changed_is_stale_and_mended() {
 /// What an installer leaves that is killed once the kernel has a profile, and before the profile's file has its name.
 fn leave(step: &Step) {
     let Step::Install { artifact, .. } = step else { return };
-    let path = format!("{FOLDER}/.security-profiles-operator.1.{}", artifact.file_name);
+    let boot: String =
+        text("/proc/sys/kernel/random/boot_id").chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+    let path = format!("{FOLDER}/.security-profiles-operator.{boot}.1.{}", artifact.file_name);
     fs::write(&path, &artifact.bytes).expect("a file can be written");
     said("apparmor_parser", ["--replace", "--skip-cache", &path]);
 }

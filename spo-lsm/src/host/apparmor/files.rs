@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FlockOperation;
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use crate::apparmor::{HEADER, HEADER_BY_HAND, is_marked, loaded_as};
 use crate::host::{Change, HostError};
 
 const FOLDER: &str = "etc/apparmor.d";
 const MODE: u32 = 0o644;
+/// Until they have their names.
+const MODE_STAGED: u32 = 0o600;
+/// What is called otherwise after each boot.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// More than any profile that is rendered.
 const MAX_BYTES: u64 = 8 << 20;
 /// Names of files that are being written: the programs of AppArmor pass over those that begin with a dot.
@@ -25,6 +29,8 @@ pub(super) struct Files {
     folder: PathBuf,
     /// The first line of ours.
     header: &'static str,
+    /// This boot: what was left before it says nothing of what the kernel has.
+    boot: String,
 }
 
 /// What stands under a name.
@@ -36,33 +42,48 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// A file that does not have its name yet. It is locked, so that nobody takes it for one that was left.
+/// A file that does not have its name yet. It is locked, so that nobody takes it for one that was left: as long as this process has it, and
+/// the parser that this process has started. No stranger can open it, for who can read a file can lock it.
 pub(super) struct Staged {
     temporary: PathBuf,
     file: File,
     target: PathBuf,
 }
 
-/// Files that never got their names, because whoever loaded them was killed, or could not put back what was there before: of these
+/// Files that have not got their names yet: whoever loads them is at it, was killed, or could not put back what was there before. Of these
 /// profiles nobody knows whether the kernel has them as their files say, or as these do.
 #[derive(Debug, Default)]
-pub(super) struct Left(Vec<(String, PathBuf)>);
+pub(super) struct Left(Vec<Unnamed>);
+
+#[derive(Debug)]
+struct Unnamed {
+    /// The profile, by the name that it is loaded under.
+    profile: String,
+    path: PathBuf,
+    /// Whether somebody is still at it.
+    busy: bool,
+}
 
 impl Left {
-    /// The profiles, by the names that they are loaded under.
+    /// The profiles.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.0.iter().map(|one| &*one.profile)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.names().any(|left| left == name)
     }
 
+    /// Whether another process is loading a profile: what comes of it is not known before its end.
+    pub(super) fn is_busy(&self, name: &str) -> bool {
+        self.0.iter().any(|one| one.busy && one.profile == name)
+    }
+
     /// Removes those of a profile of which it is known again what the kernel has, or of which a newer one is there.
     pub(super) fn forget(&self, name: &str) {
-        for (_, path) in self.0.iter().filter(|(left, _)| left == name) {
+        for one in self.0.iter().filter(|one| !one.busy && one.profile == name) {
             // One that stays makes a profile be loaded once more.
-            _ = fs::remove_file(path);
+            _ = fs::remove_file(&one.path);
         }
     }
 }
@@ -76,7 +97,10 @@ impl Staged {
 
 impl Files {
     pub(super) fn new(root: &Path, header: &'static str) -> Self {
-        Self { folder: root.join(FOLDER), header }
+        // Where it cannot be read, one boot is taken for another.
+        let boot = fs::read_to_string(BOOT).unwrap_or_default();
+        let boot = boot.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+        Self { folder: root.join(FOLDER), header, boot }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -129,9 +153,7 @@ impl Files {
         let target = self.path(name);
         let cannot = |error: std::io::Error| HostError::at("write", &target)(errno(&error));
         let (temporary, mut file) = self.create().map_err(cannot)?;
-        // The umask took its part of the mode.
-        let written = file.set_permissions(fs::Permissions::from_mode(MODE)).and_then(|()| file.write_all(bytes));
-        match written {
+        match file.write_all(bytes) {
             Ok(()) => Ok(Staged { temporary, file, target }),
             Err(error) => {
                 _ = fs::remove_file(&temporary);
@@ -145,8 +167,8 @@ impl Files {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = self.folder.join(format!("{PREFIX}{}.{number}", std::process::id()));
-            let file = match OpenOptions::new().write(true).create_new(true).mode(MODE).open(&path) {
+            let path = self.folder.join(format!("{PREFIX}{}.{}.{number}", self.boot, std::process::id()));
+            let file = match OpenOptions::new().write(true).create_new(true).mode(MODE_STAGED).open(&path) {
                 // Of an earlier process that had the same number.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 opened => opened?,
@@ -154,6 +176,8 @@ impl Files {
             rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
             // Somebody may have taken it for one that was left, before it was locked.
             if file.metadata()?.nlink() > 0 {
+                // The parser has the lock, too, until its end.
+                fcntl_setfd(&file, FdFlags::empty())?;
                 return Ok((path, file));
             }
         }
@@ -162,6 +186,8 @@ impl Files {
     /// Gives a file its name, once its content is on the disk.
     pub(super) fn commit(&self, staged: &Staged) -> Result<(), HostError> {
         let commit = || {
+            // Whatever the umask.
+            staged.file.set_permissions(fs::Permissions::from_mode(MODE))?;
             staged.file.sync_all()?;
             fs::rename(&staged.temporary, &staged.target)?;
             File::open(&self.folder)?.sync_all()
@@ -169,7 +195,7 @@ impl Files {
         commit().map_err(|error| HostError::at("write", &staged.target)(errno(&error)))
     }
 
-    /// Removes a file that is not to get its name, and of which the kernel has nothing.
+    /// Removes a file that is not to get its name, and that says nothing of what the kernel has.
     pub(super) fn abandon(&self, staged: &Staged) {
         // One that stays makes the profile be loaded once more.
         _ = fs::remove_file(&staged.temporary);
@@ -185,26 +211,38 @@ impl Files {
         }
     }
 
-    /// The files of ours that were left without their names. Those that say nothing are removed.
+    /// The files of ours that do not have their names. Those that say nothing are removed.
     pub(super) fn left(&self) -> Left {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let staged = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()));
-        Left(staged.filter_map(|entry| Some((self.left_of(&entry.path())?, entry.path()))).collect())
+        Left(staged.filter_map(|entry| self.unnamed(entry.path())).collect())
     }
 
-    /// Which profile a file is of, if it was left. One that is locked is being loaded.
-    fn left_of(&self, path: &Path) -> Option<String> {
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path).ok()?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    fn unnamed(&self, path: PathBuf) -> Option<Unnamed> {
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path).ok()?;
+        // Others may look at the same time; whoever loads it has it alone.
+        let busy = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err();
         let mut bytes = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
-        let name = loaded_as(&bytes).map(|(name, _)| name.to_owned());
-        if name.is_none() || ![HEADER, HEADER_BY_HAND].iter().any(|header| is_marked(&bytes, header)) {
-            // It was never loaded: that takes a whole text. One that cannot be removed is in nobody's way.
-            _ = fs::remove_file(path);
-            return None;
+        let profile = loaded_as(&bytes).map(|(name, _)| name.to_owned());
+        let is_whole = [HEADER, HEADER_BY_HAND].iter().any(|header| is_marked(&bytes, header));
+        match profile {
+            Some(profile) if is_whole && (busy || self.is_of_this_boot(&path)) => {
+                is_marked(&bytes, self.header).then_some(Unnamed { profile, path, busy })
+            }
+            _ => {
+                // It was never loaded, for that takes a whole text, or it was before the kernel began. Or it is just being written.
+                if !busy {
+                    _ = fs::remove_file(&path);
+                }
+                None
+            }
         }
-        name.filter(|_| is_marked(&bytes, self.header))
+    }
+
+    fn is_of_this_boot(&self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(PREFIX));
+        name.and_then(|name| name.strip_prefix(&*self.boot)).is_some_and(|rest| rest.starts_with('.'))
     }
 }
 
@@ -252,18 +290,35 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_is_known_by_its_profile_and_what_is_being_loaded_is_not_left() {
+    fn what_was_left_is_known_by_its_profile_and_what_is_being_loaded_for_that() {
         let (_root, files) = files();
         let by_hand = Files { header: HEADER_BY_HAND, ..files.clone() };
         let text = ours("profile web flags=(enforce) {\n}\n");
         let staged = files.stage("web", &text).unwrap();
-        assert!(!files.left().has("web"), "it is being loaded");
+        assert_eq!(
+            fs::metadata(staged.path()).unwrap().permissions().mode() & 0o7777,
+            MODE_STAGED,
+            "nobody else locks it"
+        );
+        assert!(files.left().is_busy("web"), "it is being loaded");
+        files.left().forget("web");
+        assert!(staged.path().exists());
+        // A parser that goes on when its installer is gone.
+        let mut parser = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         drop(staged);
+        assert!(files.left().is_busy("web"), "it is still being loaded");
+        parser.kill().unwrap();
+        parser.wait().unwrap();
         let left = files.left();
         assert_eq!(left.names().collect::<Vec<_>>(), ["web"]);
+        assert!(!left.is_busy("web") && !files.left().is_busy("web"));
         assert!(!by_hand.left().has("web"), "it is a node's");
         left.forget("web");
         assert!(!files.left().has("web"));
+        let before = Files { boot: "before".to_owned(), ..files.clone() };
+        drop(before.stage("web", &text).unwrap());
+        assert!(!files.left().has("web"), "the kernel was another");
+        assert!(!before.left().has("web"), "it is gone");
         for nothing in ["", HEADER, &format!("{HEADER}\nprofile web fla")] {
             let staged = files.stage("web", nothing.as_bytes()).unwrap();
             let path = staged.path().to_owned();
@@ -276,7 +331,7 @@ mod tests {
     fn the_number_of_an_earlier_process_is_in_nobodys_way() {
         let (_root, files) = files();
         for number in 0..1000 {
-            fs::write(files.path(&format!("{PREFIX}{}.{number}", std::process::id())), "").unwrap();
+            fs::write(files.path(&format!("{PREFIX}{}.{}.{number}", files.boot, std::process::id())), "").unwrap();
         }
         let staged = files.stage("web", &ours("")).unwrap();
         files.commit(&staged).unwrap();

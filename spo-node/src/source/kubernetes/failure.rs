@@ -41,9 +41,11 @@ impl DeliveryError {
         }
     }
 
-    /// Whether a status that was to be changed is not there, or is another one by now.
+    /// Whether a status that was to be changed is not there, or is another one by now. An API server that does not serve the kind yet answers
+    /// with the same code, and no reason.
     pub(super) fn says_that_it_is_gone(&self) -> bool {
-        matches!(self, Self::Request(Part::Object | Part::Status, kube::Error::Api(status)) if [404, 409].contains(&status.code))
+        let Self::Request(Part::Object | Part::Status, kube::Error::Api(status)) = self else { return false };
+        matches!((status.code, &*status.reason), (404, "NotFound") | (409, "Conflict"))
     }
 
     /// Whether any other report would fare the same: the API server cannot be reached, asks for patience, or takes no statuses from

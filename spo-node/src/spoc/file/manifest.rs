@@ -3,17 +3,28 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use spo_api::apparmor::v1::AppArmorProfileSpec;
 use spo_api::raw_selinux::v1::RawSelinuxProfileSpec;
 use spo_api::seccomp::v1::SeccompProfileSpec;
 use spo_api::selinux::v1::SelinuxProfileSpec;
-use spo_api::{FieldPath, GROUP, ProfileKind, ProfileName, Violation};
+use spo_api::{GROUP, ProfileKind, ProfileName, Violation};
 use spo_lsm::Spec;
 
 use super::{Metadata, Reading};
 use crate::manifest;
+
+/// What of an object's metadata is read.
+#[derive(Deserialize)]
+struct ObjectMeta {
+    name: String,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
 
 /// The profile of a manifest.
 pub(in crate::spoc) fn manifest(text: &str) -> Result<Reading> {
@@ -68,20 +79,13 @@ fn in_v1(kind: ProfileKind, fields: Map<String, Value>) -> Result<Map<String, Va
 fn of<S: Spec + DeserializeOwned>(fields: Map<String, Value>) -> Result<Reading> {
     let metadata = fields.get("metadata").cloned().unwrap_or_default();
     let (spec, unknown) = manifest::lenient_spec_of::<S>(fields).map_err(|violations| anyhow!(listed(&violations)))?;
-    let Some(name) = metadata["name"].as_str() else {
-        bail!(Violation::new(FieldPath::new("metadata.name"), "is required, and a string"));
-    };
+    let ObjectMeta { name, labels, annotations } =
+        serde_json::from_value(metadata).map_err(|error| anyhow!("metadata: {error}"))?;
     let name: ProfileName = name.parse().context("metadata.name")?;
     let profile = spo_lsm::parse(name, &spec).map_err(|violations| anyhow!(listed(&violations)))?;
     let ignored = unknown.iter().map(|violation| format!("{violation}; it is ignored")).collect();
-    let (labels, annotations) = (texts(&metadata["labels"]), texts(&metadata["annotations"]));
-    Ok(Reading { profile, metadata: Metadata { labels, annotations }, ignored })
-}
-
-/// A map of texts; that it is one, the schema has seen to.
-fn texts(map: &Value) -> BTreeMap<String, String> {
-    let fields = map.as_object().into_iter().flatten();
-    fields.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    let metadata = Metadata { labels: labels.unwrap_or_default(), annotations: annotations.unwrap_or_default() };
+    Ok(Reading { profile, metadata, ignored })
 }
 
 /// All that is wrong, so that a manifest is mended once.
@@ -127,7 +131,11 @@ spec:
     #[rstest]
     #[case("apiVersion: v1\nmetadata: {name: x}", "no kind")]
     #[case("kind: Pod", "\"Pod\", which is no profile")]
-    #[case("kind: AppArmorProfile", "metadata.name: is required")]
+    #[case("kind: AppArmorProfile", "metadata: ")]
+    #[case(
+        "kind: AppArmorProfile\nmetadata: {name: x, labels: {a: true}}\nspec: {}",
+        "metadata: invalid type: boolean `true`, expected a string"
+    )]
     #[case("kind: RawSelinuxProfile\nmetadata: {name: x}\nspec: {policy: '(user x)'}", "spec.policy")]
     #[case("kind: SeccompProfile\nmetadata: {name: x}", "spec")]
     #[case("kind: SeccompProfile\nmetadata: {}\nspec: {defaultAction: SCMP_ACT_LOG}", "name")]

@@ -185,7 +185,12 @@ fn what_nodes_said_of_a_profile_that_is_gone_goes_if_nobody_collects_it() {
         ([].as_slice(), Some(Duration::from_secs(45))),
         "it may be collected"
     );
-    let deleted = |node: &str| Action::DeleteNodeStatus { node: node.into(), legacy_name: None };
+    let deleted = |node: &str| Action::DeleteNodeStatus {
+        node: node.into(),
+        legacy_name: None,
+        resource_version: 0,
+        stray_of: Some(Uid::from("u1")),
+    };
     assert_eq!(world().plan_without_it_at(45).actions, [deleted("n1"), deleted("n2")]);
     // One that was made anew under the same name takes over what its node says of it, or nobody does.
     let made_anew = world().with("/metadata/uid", "u2".into());
@@ -193,11 +198,36 @@ fn what_nodes_said_of_a_profile_that_is_gone_goes_if_nobody_collects_it() {
 }
 
 #[test]
+fn what_is_said_of_a_profile_that_was_not_seen_yet_is_left_alone_and_so_is_what_is_being_collected() {
+    let report = |node: &str| {
+        let name = labels::node_status_name(&World::new().key, node);
+        let object =
+            json!({"metadata": {"name": name, "ownerReferences": World::new().owner()}, "spec": {"nodeName": node}});
+        serde_json::from_value::<Object>(object).unwrap()
+    };
+    let world = |collected: bool| {
+        let mut world = World::new().node("n1").node("n2");
+        for node in ["n1", "n2"] {
+            world.cluster.change(Watch::Reports, Change::Applied(report(node)), Duration::from_secs(100));
+        }
+        if collected {
+            world.cluster.change(Watch::Reports, Change::Removed(report("n1")), Duration::from_secs(110));
+        }
+        world.planned_at(112)
+    };
+    assert_eq!((world(false).actions.len(), world(false).again), (0, Some(Duration::from_secs(115))));
+    assert_eq!((world(true).actions.len(), world(true).again), (0, Some(Duration::from_secs(125))));
+}
+
+#[test]
 fn w_op_15_a_node_whose_name_is_part_of_another_is_gone_all_the_same() {
     let plan = World::new().node("node10").report("node1", Installed, 1).report("node10", Installed, 1).plan();
     let deleted: Vec<_> =
         plan.actions.iter().filter(|action| matches!(action, Action::DeleteNodeStatus { .. })).collect();
-    assert_eq!(deleted, [&Action::DeleteNodeStatus { node: "node1".into(), legacy_name: None }]);
+    assert_eq!(
+        deleted,
+        [&Action::DeleteNodeStatus { node: "node1".into(), legacy_name: None, resource_version: 0, stray_of: None }]
+    );
 }
 
 #[test]
@@ -302,7 +332,12 @@ fn s7_finalizer_and_status_of_a_node_that_never_was_do_not_hold_up_a_deletion() 
         .node("node1")
         .legacy_report("ghost", Installed);
     let expected = [
-        Action::DeleteNodeStatus { node: "ghost".into(), legacy_name: Some("web-ghost".into()) },
+        Action::DeleteNodeStatus {
+            node: "ghost".into(),
+            legacy_name: Some("web-ghost".into()),
+            resource_version: 0,
+            stray_of: None,
+        },
         Action::Finalizers { keep: vec![], resource_version: 1 },
     ];
     assert_eq!(world.plan().actions, expected);
