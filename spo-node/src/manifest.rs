@@ -286,6 +286,7 @@ pub(crate) fn spec_of<S: Spec + DeserializeOwned>(fields: Map<String, Value>) ->
 }
 
 /// The same of an object that nobody but its reader has to accept: what can be read is taken. Unknown fields are told beside it.
+#[cfg(feature = "cli")]
 pub(crate) fn lenient_spec_of<S: Spec + DeserializeOwned>(
     fields: Map<String, Value>,
 ) -> Result<(S, Vec<Violation>), Vec<Violation>> {
