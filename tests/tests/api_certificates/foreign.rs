@@ -36,7 +36,8 @@ async fn what_cert_manager_keeps_is_served_and_trusted_and_never_written() {
     wait::until(&stage.definitions, &format!("seccompprofiles.{GROUP}"), "to trust it", trusts).await;
     let now = stage.secrets.get(SERVING).await.unwrap();
     assert_eq!(now.resource_version(), made.resource_version());
-    assert!(stage.secrets.get_opt(AUTHORITY).await.unwrap().is_none());
+    let authority = stage.secrets.get_opt(AUTHORITY).await.unwrap().map(|secret| secret.metadata);
+    assert!(authority.is_none(), "beside {:?}: {authority:?}", made.metadata.creation_timestamp);
 
     stage.forget(SERVING).await;
     let ours = stage.all_trust().await;
