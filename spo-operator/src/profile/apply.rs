@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -101,11 +101,13 @@ impl Writer {
                 profiles.patch_status(name, &ours, &Patch::Apply(body(key, status))).await.map(Some)
             }
             Action::DeleteNodeStatus { node, legacy_name, resource_version, stray_of } => {
-                if let Some(owner) = stray_of
-                    && let Some(profile) = profiles.get_opt(name).await?
-                    && Uid::from(profile.metadata.uid.as_deref().unwrap_or_default()) == *owner
-                {
-                    return Ok(None); // it is there; its watch has yet to show it
+                if let Some(owner) = stray_of {
+                    // A list of one, for the manager may list and watch profiles, and needs no other right to read them.
+                    let it = ListParams::default().fields(&format!("metadata.name={name}"));
+                    let there = profiles.list_metadata(&it).await?.items;
+                    if there.iter().any(|one| Uid::from(one.metadata.uid.as_deref().unwrap_or_default()) == *owner) {
+                        return Ok(None); // its watch has yet to show it
+                    }
                 }
                 let why = if stray_of.is_some() { "its profile is gone" } else { "the node is gone" };
                 tracing::info!(profile = %key, %node, why, "deleting a node status");
