@@ -24,8 +24,8 @@ const TEXT_PAUSE: Duration = Duration::from_secs(5);
 /// What a node left behind goes when the node has been gone, and silent, for so long: watches are not in step, so a new node's
 /// first report may be seen before the node is.
 const NODE_GONE: Duration = Duration::from_secs(5);
-/// What is said of an object that is gone is for the cluster's garbage collector to delete. It can miss that: where an API server starts, it
-/// may find the kind unserved and forget to watch it for a while. What it has left alone for so long goes.
+/// What is said of an object that is gone is for the cluster's garbage collector to delete. It can miss that: it does
+/// not see what happens to a kind while an API server that has just started does not serve it yet. What it has left alone for so long goes.
 const UNCOLLECTED: Duration = Duration::from_secs(15);
 /// How many nodes or pods a message names.
 const NAMED: usize = 5;
