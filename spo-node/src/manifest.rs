@@ -3,33 +3,27 @@
 //! A file holds any number of documents, and a document one object or a `List` of them. [`read`] says of each object what it is:
 //! a profile, the operator's configuration, or something that cannot be used, and why. It does no I/O but [`load`]'s.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::sync::LazyLock;
+mod file;
+mod spec;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
-use kube::CustomResourceExt;
-use rustix::fs::{Mode, OFlags};
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use spo_api::apparmor::v1::{AppArmorProfile, AppArmorProfileSpec};
-use spo_api::daemon::v1::{SecurityProfilesOperatorDaemon, SecurityProfilesOperatorDaemonSpec};
-use spo_api::raw_selinux::v1::{RawSelinuxProfile, RawSelinuxProfileSpec};
-use spo_api::seccomp::v1::{SeccompProfile, SeccompProfileSpec};
-use spo_api::selinux::v1::{SelinuxProfile, SelinuxProfileSpec};
-use spo_api::{
-    AdminState, FieldPath, GROUP, Kind, ProfileKey, ProfileKind, ProfileName, STORED_VERSION, Violation, labels,
-};
-use spo_convert::Version;
+use spo_api::apparmor::v1::AppArmorProfileSpec;
+use spo_api::raw_selinux::v1::RawSelinuxProfileSpec;
+use spo_api::seccomp::v1::SeccompProfileSpec;
+use spo_api::selinux::v1::SelinuxProfileSpec;
+use spo_api::{AdminState, FieldPath, GROUP, Kind, ProfileKey, ProfileKind, ProfileName, Violation, labels};
 use spo_lsm::{Digest, Policy, Profile, Spec};
 
-use crate::{schema, yaml};
+pub(crate) use file::content;
+pub use file::{MAX_BYTES, Unreadable, is_manifest};
+#[cfg(feature = "cli")]
+pub(crate) use spec::lenient_spec_of;
+pub(crate) use spec::{in_v1, policy, spec_of};
 
-/// The largest file that is read: a thousand profiles fit into it.
-pub const MAX_BYTES: u64 = 4 << 20;
+use crate::{schema, yaml};
 
 /// What stands in a manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,59 +64,12 @@ pub struct Unusable {
     pub violation: Violation,
 }
 
-/// Why nothing at all can be read from a file.
-#[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
-    /// The file cannot be opened or read.
-    #[error("cannot be read")]
-    Io(#[source] std::io::Error),
-    /// A device, a pipe, a folder.
-    #[error("is not a regular file")]
-    NotAFile,
-    /// More than [`MAX_BYTES`].
-    #[error("has more than {} MiB, the most that is read; split it into several files", MAX_BYTES >> 20)]
-    TooLarge,
-    /// Not text.
-    #[error("is not text in UTF-8; its byte {0} is where it goes wrong")]
-    NotText(usize),
-    /// Not YAML, of which JSON is a part.
-    #[error("is not YAML: {0}")]
-    NotYaml(String),
-    /// One of these, of a file that names the kind of the operator's configuration.
-    #[error(transparent)]
-    Configuration(Box<Self>),
-}
-
-/// Whether a file of a folder is taken for a manifest, by its name.
-pub fn is_manifest(name: &OsStr) -> bool {
-    let extension = Path::new(name).extension().and_then(OsStr::to_str);
-    !name.as_encoded_bytes().starts_with(b".") && matches!(extension, Some("yaml" | "yml" | "json"))
-}
-
 /// Reads a file, and what stands in it.
 ///
 /// # Errors
 /// See [`Unreadable`].
 pub fn load(path: &Path) -> Result<Vec<Object>, Unreadable> {
     read(&content(path)?)
-}
-
-/// A file's content. A pipe is not waited for: it is opened without blocking, and then refused.
-pub(crate) fn content(path: &Path) -> Result<Vec<u8>, Unreadable> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| Unreadable::Io(error.into()))?;
-    let file = File::from(opened);
-    let metadata = file.metadata().map_err(Unreadable::Io)?;
-    if !metadata.is_file() {
-        return Err(Unreadable::NotAFile);
-    }
-    if metadata.len() > MAX_BYTES {
-        return Err(Unreadable::TooLarge);
-    }
-    // With room for one byte more than there should be, one read finds the end; a file may grow meanwhile.
-    let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
-    file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(Unreadable::Io)?;
-    if content.len() as u64 > MAX_BYTES { Err(Unreadable::TooLarge) } else { Ok(content) }
 }
 
 /// What stands in a manifest with this content.
@@ -209,33 +156,13 @@ fn object(value: Value, place: &str) -> Object {
     }
 }
 
+/// What is wrong with a profile that stands in several files.
+pub(crate) fn in_several(files: &[String]) -> Violation {
+    let reason = format!("is in {}; keep one of them", files.join(" and in "));
+    Violation::new(FieldPath::new("metadata").child("name"), reason)
+}
+
 const CONFIGURATION: &str = "SecurityProfilesOperatorDaemon";
-
-/// The fields of an object as `v1` has them.
-pub(crate) fn in_v1(kind: Kind, version: &str, fields: Map<String, Value>) -> Result<Map<String, Value>, Violation> {
-    if version == STORED_VERSION {
-        return Ok(fields);
-    }
-    if let Some(field) = unspeakable(kind, &fields) {
-        let reason = "holds text for AppArmor itself, which v1 has no field for; say the same by spec.abstract";
-        return Err(Violation::new(FieldPath::new(field), reason));
-    }
-    let why =
-        |reason: String| Violation::new(FieldPath::new("apiVersion"), format!("cannot be converted to v1: {reason}"));
-    let text = serde_json::to_vec(&fields).map_err(|error| why(error.to_string()))?;
-    let text = spo_convert::convert(&text, Version::V1).map_err(|error| why(error.to_string()))?;
-    serde_json::from_slice(&text).map_err(|error| why(error.to_string()))
-}
-
-/// The field of an old AppArmorProfile whose text `v1` cannot say, if it has one.
-fn unspeakable(kind: Kind, fields: &Map<String, Value>) -> Option<&'static str> {
-    let spec = fields.get("spec").filter(|_| kind == Kind::AppArmorProfile)?;
-    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-    if is_text(&spec["policy"]) {
-        return Some("spec.policy");
-    }
-    is_text(&spec["abstract"]["extra"]).then_some("spec.abstract.extra")
-}
 
 /// Why an object of this kind is none of those that are read.
 fn wrong_kind(kind: &str) -> String {
@@ -280,66 +207,11 @@ fn made<S: Spec + DeserializeOwned>(
     (admin, spec.and_then(|spec| spo_lsm::parse(name.clone(), &spec)))
 }
 
-/// The `spec` of a profile object, or all that its schema finds wrong with it.
-pub(crate) fn spec_of<S: Spec + DeserializeOwned>(fields: Map<String, Value>) -> Result<S, Vec<Violation>> {
-    typed(fields, schema_of_profile(S::KIND))
-}
-
-/// The same of an object that nobody but its reader has to accept: what can be read is taken. Unknown fields are told beside it.
-#[cfg(feature = "cli")]
-pub(crate) fn lenient_spec_of<S: Spec + DeserializeOwned>(
-    fields: Map<String, Value>,
-) -> Result<(S, Vec<Violation>), Vec<Violation>> {
-    let found = schema_of_profile(S::KIND).map(|schema| schema::validate(&fields, schema)).unwrap_or_default();
-    match typed(fields, None) {
-        Ok(spec) => Ok((spec, found.unknown)),
-        Err(unreadable) if found.wrong.is_empty() => Err(unreadable),
-        Err(_) => Err(found.all()),
-    }
-}
-
-fn schema_of_profile(kind: ProfileKind) -> Option<&'static JSONSchemaProps> {
-    static SCHEMAS: LazyLock<BTreeMap<ProfileKind, JSONSchemaProps>> = LazyLock::new(|| {
-        let schemas = [
-            (ProfileKind::Seccomp, schema_of::<SeccompProfile>()),
-            (ProfileKind::Selinux, schema_of::<SelinuxProfile>()),
-            (ProfileKind::RawSelinux, schema_of::<RawSelinuxProfile>()),
-            (ProfileKind::AppArmor, schema_of::<AppArmorProfile>()),
-        ];
-        schemas.into_iter().filter_map(|(kind, schema)| Some((kind, schema?))).collect()
-    });
-    SCHEMAS.get(&kind)
-}
-
 fn configuration(fields: Result<Map<String, Value>, Violation>, called: String) -> Object {
     match fields.and_then(policy) {
         Ok(policy) => Object::Configuration(policy),
         Err(violation) => Object::Unusable(Unusable { object: called, is_configuration: true, violation }),
     }
-}
-
-/// What a configuration object permits, or the first thing that is wrong with it.
-pub(crate) fn policy(fields: Map<String, Value>) -> Result<Policy, Violation> {
-    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(schema_of::<SecurityProfilesOperatorDaemon>);
-    let spec = typed::<SecurityProfilesOperatorDaemonSpec>(fields, SCHEMA.as_ref());
-    spec.map(|spec| Policy::from_configuration(&spec)).map_err(|mut violations| violations.swap_remove(0))
-}
-
-/// The `spec` of an object, after its kind's schema; at least one violation otherwise.
-fn typed<T: DeserializeOwned>(
-    mut fields: Map<String, Value>,
-    schema: Option<&JSONSchemaProps>,
-) -> Result<T, Vec<Violation>> {
-    let violations = schema.map(|schema| schema::validate(&fields, schema).all()).unwrap_or_default();
-    if !violations.is_empty() {
-        return Err(violations);
-    }
-    let spec = fields.remove("spec").unwrap_or_default();
-    serde_json::from_value(spec).map_err(|error| vec![Violation::new(FieldPath::new("spec"), error.to_string())])
-}
-
-fn schema_of<K: CustomResourceExt>() -> Option<JSONSchemaProps> {
-    K::crd().spec.versions.into_iter().next()?.schema?.open_api_v3_schema
 }
 
 #[cfg(test)]
@@ -394,6 +266,13 @@ mod tests {
         let old = selinux("v1alpha2", "permissive: true");
         assert_eq!(old.profile, selinux("v1", "mode: Permissive").profile);
         assert_eq!(old.api_version, "security-profiles-operator.x-k8s.io/v1alpha2");
+    }
+
+    #[test]
+    fn an_unknown_field_of_an_old_version_is_told() {
+        let misspelt = WEB.replace("/v1\n", "/v1beta1\n") + "spce: {}\n";
+        let violations = profile(&misspelt).profile.unwrap_err();
+        assert_eq!(violations[0].to_string(), "spce: unknown field; did you mean spec?");
     }
 
     #[test]
@@ -499,22 +378,5 @@ mod tests {
         let error = read(content).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
         assert!(!error.contains('\n'), "{error}");
-    }
-
-    #[test]
-    fn a_pipe_is_refused_and_not_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let pipe = folder.path().join("pipe.yaml");
-        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR).unwrap();
-        assert!(matches!(load(&pipe), Err(Unreadable::NotAFile)));
-        assert!(matches!(load(Path::new("/dev/zero")), Err(Unreadable::NotAFile)));
-    }
-
-    #[test]
-    fn a_file_too_large_is_not_read_to_its_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("large.yaml");
-        File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        assert!(matches!(load(&path), Err(Unreadable::TooLarge)));
     }
 }

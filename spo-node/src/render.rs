@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use spo_api::{ProfileKey, Violation};
+use spo_api::{AdminState, ProfileKey, Violation};
 use spo_lsm::Artifact;
 
 use crate::args;
@@ -73,7 +73,7 @@ pub fn render(settings: &args::Render) -> Result<ExitCode> {
     std::fs::create_dir_all(&settings.output)
         .with_context(|| format!("cannot make the folder {}", settings.output.display()))?;
     for (key, entry) in input.catalogue.iter() {
-        let file = input.files.get(key).cloned().unwrap_or_default();
+        let file = input.files.get(key).and_then(|files| files.first()).cloned().unwrap_or_default();
         if let Some(standing) = sync::absence(entry) {
             outcome.skipped.push(Skipped { profile: key.to_string(), reason: standing.message(key) });
             continue;
@@ -105,8 +105,8 @@ fn files(input: &Path) -> Result<Vec<PathBuf>> {
 #[derive(Default)]
 struct Input {
     catalogue: Catalogue,
-    /// Which file each profile is from.
-    files: BTreeMap<ProfileKey, String>,
+    /// Which files each profile stands in.
+    files: BTreeMap<ProfileKey, Vec<String>>,
     /// What the first configuration permits.
     permitted: Option<Permitted>,
 }
@@ -137,15 +137,22 @@ impl Input {
                     }
                     refuse(Some(object), violation.to_string());
                 }
-                Object::Profile(manifest) => match self.files.get(&manifest.key) {
-                    Some(other) => {
-                        refuse(Some(manifest.key.to_string()), format!("is in {other} already; keep one of them"))
+                Object::Profile(manifest) => {
+                    let files = self.files.entry(manifest.key.clone()).or_default();
+                    if files.last() == Some(&file) {
+                        refuse(
+                            Some(manifest.key.to_string()),
+                            "stands in it twice; the first counts, remove one".into(),
+                        );
+                        continue;
                     }
-                    None => {
-                        self.files.insert(manifest.key.clone(), file.clone());
-                        changed.push(desired(*manifest));
-                    }
-                },
+                    files.push(file.clone());
+                    changed.push(if files.len() > 1 {
+                        in_several(manifest.key, manifest.api_version, files)
+                    } else {
+                        desired(*manifest)
+                    });
+                }
             }
         }
         self.catalogue.change(Change::Some { changed, gone: Vec::new() });
@@ -168,6 +175,19 @@ fn desired(manifest: Manifest) -> Desired {
         partial: manifest.partial,
         want: Want::Keep,
         object: ObjectRef { api_version: manifest.api_version, uid: None },
+    }
+}
+
+/// A profile that nobody knows which file to take of: none of them counts, as for a daemon.
+fn in_several(key: ProfileKey, api_version: String, files: &[String]) -> Desired {
+    Desired {
+        key,
+        generation: 1,
+        profile: Err(vec![manifest::in_several(files)]),
+        admin: AdminState::Enabled,
+        partial: false,
+        want: Want::Keep,
+        object: ObjectRef { api_version, uid: None },
     }
 }
 

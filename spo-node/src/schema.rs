@@ -44,16 +44,21 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// All of it.
+    /// All of it, or as much as anybody reads; the last of that says that there is more.
     pub(crate) fn all(mut self) -> Vec<Violation> {
         self.unknown.append(&mut self.wrong);
-        self.unknown.truncate(MAX_VIOLATIONS);
+        if self.unknown.len() > MAX_VIOLATIONS {
+            self.unknown.truncate(MAX_VIOLATIONS);
+            if let Some(last) = self.unknown.last_mut() {
+                last.reason += "; and more is wrong than is told at once";
+            }
+        }
         self.unknown
     }
 
     /// Whether more than is read is known to be wrong. A file has room for a million mistakes, and each is written out.
     fn is_full(&self) -> bool {
-        self.unknown.len() + self.wrong.len() >= MAX_VIOLATIONS
+        self.unknown.len() + self.wrong.len() > MAX_VIOLATIONS
     }
 }
 
@@ -82,7 +87,7 @@ fn metadata(value: &Value, path: &FieldPath, found: &mut Found) {
     let Value::Object(fields) = value else {
         return found.wrong.push(wrong_type(path, "object", value));
     };
-    for field in fields.keys().filter(|field| !METADATA.contains(&field.as_str())).take(MAX_VIOLATIONS) {
+    for field in fields.keys().filter(|field| !METADATA.contains(&field.as_str())).take(MAX_VIOLATIONS + 1) {
         found.unknown.push(unknown(&path.child(field), field, METADATA.into_iter()));
     }
     for field in ["labels", "annotations"] {
@@ -95,7 +100,7 @@ fn texts(value: Option<&Value>, path: &FieldPath, found: &mut Found) {
     match value {
         None | Some(Value::Null) => {}
         Some(Value::Object(map)) => {
-            let other = map.iter().filter(|(_, value)| !value.is_string()).take(MAX_VIOLATIONS);
+            let other = map.iter().filter(|(_, value)| !value.is_string()).take(MAX_VIOLATIONS + 1);
             found.wrong.extend(other.map(|(key, value)| {
                 Violation::new(
                     path.key(key),
@@ -310,7 +315,12 @@ mod tests {
     #[test]
     fn as_many_mistakes_are_told_as_anybody_reads() {
         let spec: Map<String, Value> = (0..100_000).map(|at| (format!("x{at}"), json!(1))).collect();
-        assert_eq!(violations(with(spec.into())).len(), MAX_VIOLATIONS);
+        let found = violations(with(spec.into()));
+        assert_eq!(found.len(), MAX_VIOLATIONS);
+        assert!(found[MAX_VIOLATIONS - 1].ends_with("; and more is wrong than is told at once"), "{found:?}");
+        let spec: Map<String, Value> = (1..MAX_VIOLATIONS).map(|at| (format!("x{at}"), json!(1))).collect();
+        let found = violations(with(spec.into()));
+        assert!(found.len() == MAX_VIOLATIONS && !found.iter().any(|found| found.contains("and more")), "{found:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::source::{EventReason, Report};
 /// What a message has at most: one is kept of every profile on every node, and read by people.
 const MAX_MESSAGE_BYTES: usize = 1024;
 /// What is wrong with a profile takes so much of it at most; the rest is counted.
-const MAX_LIST_BYTES: usize = 600;
+pub(crate) const MAX_LIST_BYTES: usize = 600;
 
 /// Where a profile stands on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +144,7 @@ pub(crate) fn list(violations: &[Violation]) -> String {
 }
 
 /// A text, or as much of it as there is room for.
-fn cut(mut text: String, max_bytes: usize) -> String {
+pub(crate) fn cut(mut text: String, max_bytes: usize) -> String {
     if text.len() > max_bytes {
         text.truncate(text.floor_char_boundary(max_bytes - '…'.len_utf8()));
         text.push('…');

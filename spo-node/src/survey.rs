@@ -3,6 +3,7 @@
 //! It asks hosts as a daemon does, in this process and beside one that runs; nothing is changed. What a daemon with a folder of profiles
 //! reports stands in its folder of statuses. One in a cluster reports to the API server: `kubectl get securityprofilenodestatuses`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use spo_api::ProfileState;
 use spo_lsm::host::{Content, Installed, SeccompHost};
 
 use crate::daemon::BoxedHost;
-use crate::source::directory::{Told, told};
+use crate::source::directory::{Told, ToldOfProfile, told};
 use crate::status::chain;
 use crate::{args, installer, paths};
 
@@ -24,6 +25,8 @@ struct Survey {
     modules: Vec<OfModule>,
     /// What the daemon's folder of statuses says, if there is one.
     statuses: Vec<Status>,
+    /// What the daemon could not use of the files in its folder of profiles, and why: no profile that has a status.
+    files: BTreeMap<String, Vec<String>>,
     /// Why that could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<String>,
@@ -98,11 +101,12 @@ fn survey(settings: &args::Status) -> Survey {
         hosts.extend(installer::hosts());
     }
     let folder = settings.status_dir.clone().unwrap_or_else(|| paths::below(root, Path::new(paths::STATUSES)));
-    let (statuses, unread) = match told(&folder) {
-        Ok(told) => (told.into_iter().map(Status::from).collect(), None),
-        Err(error) => (Vec::new(), Some(format!("cannot read {}: {error}", folder.display()))),
+    let (told, unread) = match told(&folder) {
+        Ok(told) => (told, None),
+        Err(error) => (Told::default(), Some(format!("cannot read {}: {error}", folder.display()))),
     };
-    Survey { modules: hosts.into_iter().map(OfModule::asked).collect(), statuses, unread }
+    let statuses = told.profiles.into_iter().map(Status::from).collect();
+    Survey { modules: hosts.into_iter().map(OfModule::asked).collect(), statuses, files: told.mistakes, unread }
 }
 
 impl OfModule {
@@ -130,8 +134,8 @@ fn found(installed: Installed) -> Vec<Found> {
     ours.chain(others).collect()
 }
 
-impl From<Told> for Status {
-    fn from(told: Told) -> Self {
+impl From<ToldOfProfile> for Status {
+    fn from(told: ToldOfProfile) -> Self {
         Self { profile: told.key.to_string(), state: told.state, message: told.message }
     }
 }
@@ -140,6 +144,7 @@ impl Survey {
     fn is_well(&self) -> bool {
         let as_it_should_be = |found: &Found| found.state == State::Installed;
         self.unread.is_none()
+            && self.files.is_empty()
             && self.modules.iter().all(|of| !of.is_error && of.profiles.iter().all(as_it_should_be))
             && self.statuses.iter().all(|status| status.state != ProfileState::Error)
     }
@@ -160,6 +165,14 @@ impl Survey {
         }
         for status in &self.statuses {
             text += &format!("  {:<11} {}: {}\n", status.state.as_str(), status.profile, status.message);
+        }
+        if !self.files.is_empty() {
+            text += "what it cannot use:\n";
+        }
+        for (file, mistakes) in &self.files {
+            for mistake in mistakes {
+                text += &format!("  {file}: {mistake}\n");
+            }
         }
         if let Some(unread) = &self.unread {
             text += &format!("{unread}\n");

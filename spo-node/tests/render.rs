@@ -45,7 +45,7 @@ fn what_is_refused_is_listed_with_its_reasons_and_gives_status_1() {
     let out = tempfile::tempdir().unwrap();
     let output = render(&[], &data().join("refused"), &out.path().join("new"));
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(names(&out.path().join("new")), ["good.json"]);
+    assert_eq!(names(&out.path().join("new")), ["db.json", "good.json"]);
     let expected = fs::read_to_string(data().join("refused.txt")).unwrap();
     assert_eq!(text(&output.stderr), expected);
 }

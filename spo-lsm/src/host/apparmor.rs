@@ -91,7 +91,7 @@ impl AppArmorHost {
     /// Why it is still there.
     pub fn remove(&mut self, name: &Name) -> Result<Change, HostError> {
         let file_name = name.file_name();
-        let left = self.files.left();
+        let left = self.files.left()?;
         not_busy(name, &left)?;
         match self.files.read(&file_name)? {
             Found::Ours(_) => {}
@@ -118,7 +118,8 @@ impl AppArmorHost {
         for (place, wanted) in wanted.into_iter().enumerate() {
             let staged = wanted.and_then(|wanted| {
                 let loaded = loaded.as_ref().map_err(Clone::clone)?;
-                self.stage(&wanted, loaded, &left).map(|staged| (wanted, staged))
+                let left = left.as_ref().map_err(Clone::clone)?;
+                self.stage(&wanted, loaded, left).map(|staged| (wanted, staged))
             });
             results.push(match staged {
                 Ok((_, None)) => Ok(Change::Unchanged),
@@ -265,7 +266,7 @@ impl Host for AppArmorHost {
 
     fn installed(&mut self) -> Result<Installed, HostError> {
         self.support().map_err(HostError::Unsupported)?;
-        let left = self.files.left();
+        let left = self.files.left()?;
         let loaded = self.kernel.loaded()?;
         let content = |(file_name, bytes): (String, Vec<u8>)| {
             let digest = Digest::of(&bytes);

@@ -164,6 +164,7 @@ impl Directory {
             readings.insert(name, reading);
         }
         self.statuses.remember_configurations(self.inventory.configurations());
+        self.statuses.remember_mistakes(self.inventory.mistakes());
         let mut changed = Vec::new();
         let mut gone = Vec::new();
         for key in affected {
@@ -218,10 +219,7 @@ impl Directory {
                 let lost = || Violation::new(FieldPath::new(file), "changed while it was read");
                 (file.clone(), manifest.cloned().ok_or_else(lost))
             }
-            (files @ [first, ..], _) => {
-                let reason = format!("is in {}; keep one of them", files.join(" and in "));
-                (first.clone(), Err(Violation::new(FieldPath::new("metadata").child("name"), reason)))
-            }
+            (files @ [first, ..], _) => (first.clone(), Err(manifest::in_several(files))),
         };
         Some(match outcome {
             Ok(manifest) => self.wanted(&file, manifest),
@@ -255,9 +253,18 @@ impl Directory {
     }
 }
 
-/// What a daemon said of a profile in its folder of statuses.
-#[derive(Debug)]
+/// What a daemon said in its folder of statuses.
+#[derive(Debug, Default)]
 pub struct Told {
+    /// Of each profile.
+    pub profiles: Vec<ToldOfProfile>,
+    /// What is wrong with files, beside that: by their names, as much as anybody reads.
+    pub mistakes: BTreeMap<String, Vec<String>>,
+}
+
+/// What a daemon said of a profile.
+#[derive(Debug)]
+pub struct ToldOfProfile {
     /// The profile.
     pub key: ProfileKey,
     /// How far it has come.
@@ -270,10 +277,10 @@ pub struct Told {
 ///
 /// # Errors
 /// It cannot be listed.
-pub fn told(folder: &Path) -> std::io::Result<Vec<Told>> {
+pub fn told(folder: &Path) -> std::io::Result<Told> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Told::default()),
         Err(error) => return Err(error),
     };
     let told = |entry: std::fs::DirEntry| {
@@ -281,12 +288,12 @@ pub fn told(folder: &Path) -> std::io::Result<Vec<Told>> {
         let (key, record) = statuses::parse(&content).ok()??;
         let status = record.status?.status?;
         let message = status.conditions.iter().flatten().next().map(|ready| ready.message.clone());
-        Some(Told { key, state: status.status?, message: message.unwrap_or_default() })
+        Some(ToldOfProfile { key, state: status.status?, message: message.unwrap_or_default() })
     };
-    let mut told: Vec<Told> =
+    let mut profiles: Vec<ToldOfProfile> =
         entries.flatten().filter(|entry| is_manifest(&entry.file_name())).filter_map(told).collect();
-    told.sort_by(|one, other| one.key.cmp(&other.key));
-    Ok(told)
+    profiles.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(Told { profiles, mistakes: statuses::mistakes(folder) })
 }
 
 impl Source for Directory {

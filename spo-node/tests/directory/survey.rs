@@ -46,6 +46,29 @@ fn what_is_installed_stands_beside_what_the_daemon_says() {
 }
 
 #[test]
+fn what_has_no_status_of_its_own_is_told_by_its_file() {
+    let node = Node::new();
+    node.write("web.yaml", permits("web", "read").replace("name: web", "nmae: web"));
+    node.write("half.yaml", "kind: [");
+    assert!(!node.once().status.success());
+    let output = status(&node, &[]);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    for line in [
+        "what it cannot use:\n  half.yaml: is not YAML: ",
+        "  web.yaml: SeccompProfile (document 1): metadata.name: is required",
+    ] {
+        assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
+    }
+    let json: Value = serde_json::from_slice(&status(&node, &["--json"]).stdout).unwrap();
+    assert_eq!(json["files"].as_object().unwrap().len(), 2, "{json}");
+    node.write("web.yaml", permits("web", "read"));
+    node.remove("half.yaml");
+    assert!(node.once().status.success());
+    assert_eq!(status(&node, &[]).status.code(), Some(0));
+}
+
+#[test]
 fn a_host_with_nothing_on_it_is_well() {
     let node = Node::new();
     let output = status(&node, &[]);

@@ -14,6 +14,7 @@ use spo_tests::wait;
 
 pub(crate) const SERVING: &str = "webhook-server-cert";
 pub(crate) const AUTHORITY: &str = "webhook-ca";
+pub(crate) const METRICS: &str = "metrics-server-cert";
 
 /// The API server, as its administrator sees it, for one test at a time.
 pub(crate) struct Stage {
@@ -50,7 +51,7 @@ impl Stage {
 
     /// Takes away what an earlier test left.
     async fn clear(&self) {
-        for name in [SERVING, AUTHORITY] {
+        for name in [SERVING, AUTHORITY, METRICS] {
             self.forget(name).await;
         }
     }

@@ -1,5 +1,6 @@
 //! The files of profiles in the folder of the distribution, of which ours begin with a line of their own.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -114,13 +115,12 @@ impl Files {
     /// What stands under a name. No link is followed.
     pub(super) fn read(&self, name: &str) -> Result<Found, HostError> {
         let path = self.path(name);
-        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path);
-        let file = match opened {
+        let file = match open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
-            // A link, or what nobody can open.
-            Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Ok(Found::Foreign),
-            Err(error) => return Err(HostError::at("open", &path)(errno(&error))),
+            Err(Errno::NOENT) => return Ok(Found::Nothing),
+            // A link, or a socket.
+            Err(Errno::LOOP | Errno::NXIO) => return Ok(Found::Foreign),
+            Err(error) => return Err(HostError::at("open", &path)(error)),
         };
         let at = |error: std::io::Error| HostError::at("read", &path)(errno(&error));
         if !file.metadata().map_err(at)?.is_file() {
@@ -133,19 +133,27 @@ impl Files {
 
     /// All that are ours, by name. A folder that is not there has none.
     pub(super) fn ours(&self) -> Result<Vec<(String, Vec<u8>)>, HostError> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(HostError::at("list", &self.folder)(errno(&error))),
-        };
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
         let mut ours = Vec::new();
-        for name in names.filter(|name| !name.starts_with('.')) {
-            if let Ok(Found::Ours(bytes)) = self.read(&name) {
-                ours.push((name, bytes));
+        for path in self.paths()? {
+            let Some(name) = path.file_name().and_then(OsStr::to_str).filter(|name| !name.starts_with('.')) else {
+                continue;
+            };
+            if let Found::Ours(bytes) = self.read(name)? {
+                ours.push((name.to_owned(), bytes));
             }
         }
         Ok(ours)
+    }
+
+    /// All that stands in the folder.
+    fn paths(&self) -> Result<Vec<PathBuf>, HostError> {
+        let list = || -> std::io::Result<Vec<PathBuf>> {
+            fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect()
+        };
+        match list() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed.map_err(|error| HostError::at("list", &self.folder)(errno(&error))),
+        }
     }
 
     /// Writes a file under a name that nobody reads.
@@ -212,30 +220,44 @@ impl Files {
     }
 
     /// The files of ours that do not have their names. Those that say nothing are removed.
-    pub(super) fn left(&self) -> Left {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let staged = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()));
-        Left(staged.filter_map(|entry| self.unnamed(entry.path())).collect())
+    pub(super) fn left(&self) -> Result<Left, HostError> {
+        let mut left = Left::default();
+        for path in self.paths()? {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            if name.starts_with(PREFIX.as_bytes()) {
+                left.0.extend(self.unnamed(path)?);
+            }
+        }
+        Ok(left)
     }
 
-    fn unnamed(&self, path: PathBuf) -> Option<Unnamed> {
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path).ok()?;
+    fn unnamed(&self, path: PathBuf) -> Result<Option<Unnamed>, HostError> {
+        let file = match open(&path) {
+            Ok(file) => file,
+            // It has its name now, or is none that we write.
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
+            Err(error) => return Err(HostError::at("open", &path)(error)),
+        };
         // Others may look at the same time; whoever loads it has it alone.
-        let busy = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err();
+        let busy = match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => false,
+            Err(Errno::WOULDBLOCK) => true,
+            Err(error) => return Err(HostError::at("lock", &path)(error)),
+        };
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| HostError::at("read", &path)(errno(&error)))?;
         let profile = loaded_as(&bytes).map(|(name, _)| name.to_owned());
         let is_whole = [HEADER, HEADER_BY_HAND].iter().any(|header| is_marked(&bytes, header));
         match profile {
             Some(profile) if is_whole && (busy || self.is_of_this_boot(&path)) => {
-                is_marked(&bytes, self.header).then_some(Unnamed { profile, path, busy })
+                Ok(is_marked(&bytes, self.header).then_some(Unnamed { profile, path, busy }))
             }
             _ => {
                 // It was never loaded, for that takes a whole text, or it was before the kernel began. Or it is just being written.
                 if !busy {
                     _ = fs::remove_file(&path);
                 }
-                None
+                Ok(None)
             }
         }
     }
@@ -244,6 +266,12 @@ impl Files {
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(PREFIX));
         name.and_then(|name| name.strip_prefix(&*self.boot)).is_some_and(|rest| rest.starts_with('.'))
     }
+}
+
+/// Opens what stands under a path: no link is followed, and no pipe waited for.
+fn open(path: &Path) -> Result<File, Errno> {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    opened.map_err(|error| errno(&error))
 }
 
 fn errno(error: &std::io::Error) -> Errno {
@@ -300,30 +328,30 @@ mod tests {
             MODE_STAGED,
             "nobody else locks it"
         );
-        assert!(files.left().is_busy("web"), "it is being loaded");
-        files.left().forget("web");
+        assert!(files.left().unwrap().is_busy("web"), "it is being loaded");
+        files.left().unwrap().forget("web");
         assert!(staged.path().exists());
         // A parser that goes on when its installer is gone.
         let mut parser = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         drop(staged);
-        assert!(files.left().is_busy("web"), "it is still being loaded");
+        assert!(files.left().unwrap().is_busy("web"), "it is still being loaded");
         parser.kill().unwrap();
         parser.wait().unwrap();
-        let left = files.left();
+        let left = files.left().unwrap();
         assert_eq!(left.names().collect::<Vec<_>>(), ["web"]);
-        assert!(!left.is_busy("web") && !files.left().is_busy("web"));
-        assert!(!by_hand.left().has("web"), "it is a node's");
+        assert!(!left.is_busy("web") && !files.left().unwrap().is_busy("web"));
+        assert!(!by_hand.left().unwrap().has("web"), "it is a node's");
         left.forget("web");
-        assert!(!files.left().has("web"));
+        assert!(!files.left().unwrap().has("web"));
         let before = Files { boot: "before".to_owned(), ..files.clone() };
         drop(before.stage("web", &text).unwrap());
-        assert!(!files.left().has("web"), "the kernel was another");
-        assert!(!before.left().has("web"), "it is gone");
+        assert!(!files.left().unwrap().has("web"), "the kernel was another");
+        assert!(!before.left().unwrap().has("web"), "it is gone");
         for nothing in ["", HEADER, &format!("{HEADER}\nprofile web fla")] {
             let staged = files.stage("web", nothing.as_bytes()).unwrap();
             let path = staged.path().to_owned();
             drop(staged);
-            assert!(path.exists() && !files.left().has("web") && !path.exists(), "{nothing:?}");
+            assert!(path.exists() && !files.left().unwrap().has("web") && !path.exists(), "{nothing:?}");
         }
     }
 

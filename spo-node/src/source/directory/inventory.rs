@@ -7,7 +7,7 @@ use spo_lsm::Policy;
 
 use crate::manifest::{Manifest, Object, Unreadable, Unusable};
 use crate::source::Permitted;
-use crate::status::chain;
+use crate::status::{MAX_LIST_BYTES, chain, cut};
 
 /// What the files of a folder hold.
 #[derive(Debug, Default)]
@@ -22,10 +22,18 @@ struct Held {
     whole: BTreeSet<ProfileKey>,
     /// What it held before something in it became unusable, and why.
     broken: BTreeMap<ProfileKey, String>,
+    /// How much in it cannot be used, and why not: the first of that.
     unusable: usize,
+    mistakes: Vec<String>,
     /// What the configuration in it permits, if there is one.
     permitted: Option<Permitted>,
 }
+
+/// What is wrong with files, beside the profiles that can be named: by the names of the files.
+pub(super) type Mistakes = BTreeMap<String, Vec<String>>;
+
+/// So much is remembered, and told, of what is wrong with a file.
+const MAX_MISTAKES: usize = 8;
 
 /// What was read from a file.
 #[derive(Debug, Default)]
@@ -126,7 +134,8 @@ impl Inventory {
             let broken = reading.unusable.first().map(|reason| (affected.difference(&whole).cloned(), reason));
             let broken = broken.into_iter().flat_map(|(keys, reason)| keys.map(|key| (key, reason.clone()))).collect();
             affected.extend(whole.iter().cloned());
-            let held = Held { whole, broken, unusable: reading.unusable.len(), permitted };
+            let unusable = reading.unusable.len();
+            let held = Held { whole, broken, unusable, mistakes: mistakes(&reading.unusable), permitted };
             for key in held.whole.iter().chain(held.broken.keys()) {
                 self.by_profile.entry(key.clone()).or_default().insert(file.to_owned());
             }
@@ -172,6 +181,12 @@ impl Inventory {
         self.files.values().map(|held| held.unusable).sum()
     }
 
+    /// What is wrong with files, by their names.
+    pub(super) fn mistakes(&self) -> Mistakes {
+        let files = self.files.iter().filter(|(_, held)| !held.mistakes.is_empty());
+        files.map(|(file, held)| (file.clone(), held.mistakes.clone())).collect()
+    }
+
     /// What the configuration permits that stands in one of the files; the first, if there are several.
     pub(super) fn permitted(&self) -> Permitted {
         let mut files = self.files.iter();
@@ -185,6 +200,16 @@ impl Inventory {
         let files = self.files.iter().filter(|(_, held)| held.permitted.is_some());
         files.map(|(file, _)| file.clone()).collect()
     }
+}
+
+/// The first of what is wrong with a file, and how much more there is.
+fn mistakes(unusable: &[String]) -> Vec<String> {
+    let mut mistakes: Vec<String> =
+        unusable.iter().take(MAX_MISTAKES).map(|reason| cut(reason.clone(), MAX_LIST_BYTES)).collect();
+    if unusable.len() > MAX_MISTAKES {
+        mistakes.push(format!("and {} more", unusable.len() - MAX_MISTAKES));
+    }
+    mistakes
 }
 
 #[cfg(test)]
@@ -246,6 +271,19 @@ mod tests {
         );
         assert_eq!(inventory.holders(&key("one")).whole, ["a.yaml"]);
         assert_eq!(inventory.holders(&key("two")).broken.len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_remembered_as_far_as_anybody_reads() {
+        let mut inventory = Inventory::default();
+        update(&mut inventory, "a.yaml", &manifest("one"));
+        update(&mut inventory, "b.yaml", &"---\nkind: Pod\n".repeat(11));
+        let mistakes = inventory.mistakes();
+        assert_eq!(mistakes.keys().collect::<Vec<_>>(), ["b.yaml"]);
+        assert!(mistakes["b.yaml"][0].starts_with("Pod (document 1): kind: "), "{mistakes:?}");
+        assert_eq!((mistakes["b.yaml"].len(), &*mistakes["b.yaml"][8]), (9, "and 3 more"));
+        update(&mut inventory, "b.yaml", "");
+        assert_eq!(inventory.mistakes(), Mistakes::new());
     }
 
     #[test]

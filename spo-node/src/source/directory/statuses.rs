@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use spo_api::node_status::v1::SecurityProfileNodeStatus;
 use spo_api::{ProfileKey, ProfileKind, labels};
 use spo_lsm::Digest;
 use tokio::time::Instant;
 
+use super::inventory::Mistakes;
 use crate::source::Report;
 use crate::status::node_status;
 use crate::{manifest, yaml};
@@ -29,6 +32,9 @@ const GENERATION: &str = "spo.x-k8s.io/source-generation";
 
 /// The file that says which files held a configuration. It begins with a dot, so that nobody takes it for a status.
 const CONFIGURATIONS: &str = ".configurations.json";
+
+/// The file that says what is wrong with files, beside the profiles that have statuses.
+const MISTAKES: &str = ".mistakes.json";
 
 /// What could not be written is tried again after this, and after twice as long each time it fails again,
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -53,6 +59,8 @@ pub(super) struct Statuses {
     remembers: bool,
     /// The files that held a configuration, as it is written down.
     configurations: BTreeSet<String>,
+    /// What is wrong with files, as it is written down.
+    mistakes: Mistakes,
 }
 
 /// What is remembered of a profile.
@@ -93,7 +101,8 @@ impl Statuses {
             retry_at: None,
             retry_after: RETRY_FIRST,
             remembers,
-            configurations: configurations(folder),
+            configurations: written_down(&folder.join(CONFIGURATIONS)),
+            mistakes: mistakes(folder),
         })
     }
 
@@ -109,16 +118,26 @@ impl Statuses {
 
     /// Writes down which files hold a configuration, so that one that cannot be read after a restart is missed.
     pub(super) fn remember_configurations(&mut self, files: BTreeSet<String>) {
-        if files == self.configurations {
-            return;
+        if files != self.configurations && self.write_down(CONFIGURATIONS, &files) {
+            self.configurations = files;
         }
-        let path = self.folder.join(CONFIGURATIONS);
-        match replace(&path, serde_json::json!(files).to_string().as_bytes()) {
-            Ok(()) => self.configurations = files,
-            Err(error) => {
-                tracing::error!(file = %path.display(), %error, "cannot write down which files hold a configuration")
-            }
+    }
+
+    /// Writes down what is wrong with files, for whoever asks what there is.
+    pub(super) fn remember_mistakes(&mut self, mistakes: Mistakes) {
+        if mistakes != self.mistakes && self.write_down(MISTAKES, &mistakes) {
+            self.mistakes = mistakes;
         }
+    }
+
+    /// Whether something stands in its file now.
+    fn write_down(&self, file: &str, content: &impl Serialize) -> bool {
+        let path = self.folder.join(file);
+        let written = serde_json::to_vec(content).map_err(Into::into).and_then(|text| replace(&path, &text));
+        if let Err(error) = &written {
+            tracing::error!(file = %path.display(), %error, "cannot write down what was read of files");
+        }
+        written.is_ok()
     }
 
     /// The profiles of the earlier run, each with its file.
@@ -227,16 +246,20 @@ fn stem(key: &ProfileKey) -> String {
     format!("{}-{}", &whole[..whole.floor_char_boundary(MAX_STEM_BYTES)], &digest["sha256:".len()..][..16])
 }
 
-/// The files that held a configuration, as an earlier process wrote it down.
-fn configurations(folder: &Path) -> BTreeSet<String> {
-    let path = folder.join(CONFIGURATIONS);
-    let text = fs::read(&path).unwrap_or_default();
+/// What is wrong with files, as a process wrote it down.
+pub(super) fn mistakes(folder: &Path) -> Mistakes {
+    written_down(&folder.join(MISTAKES))
+}
+
+/// What an earlier process wrote down; nothing if it did not.
+fn written_down<T: DeserializeOwned + Default>(path: &Path) -> T {
+    let text = fs::read(path).unwrap_or_default();
     if text.is_empty() {
-        return BTreeSet::new();
+        return T::default();
     }
     serde_json::from_slice(&text).unwrap_or_else(|error| {
-        tracing::warn!(file = %path.display(), %error, "cannot read which files held a configuration");
-        BTreeSet::new()
+        tracing::warn!(file = %path.display(), %error, "cannot read what was read of files");
+        T::default()
     })
 }
 
