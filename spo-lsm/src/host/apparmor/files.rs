@@ -238,6 +238,10 @@ impl Files {
             Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
             Err(error) => return Err(HostError::at("open", &path)(error)),
         };
+        let read = |error: std::io::Error| HostError::at("read", &path)(errno(&error));
+        if !file.metadata().map_err(read)?.is_file() {
+            return Ok(None);
+        }
         // Others may look at the same time; whoever loads it has it alone.
         let busy = match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => false,
@@ -245,7 +249,7 @@ impl Files {
             Err(error) => return Err(HostError::at("lock", &path)(error)),
         };
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| HostError::at("read", &path)(errno(&error)))?;
+        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(read)?;
         let profile = loaded_as(&bytes).map(|(name, _)| name.to_owned());
         let is_whole = [HEADER, HEADER_BY_HAND].iter().any(|header| is_marked(&bytes, header));
         match profile {
@@ -353,6 +357,20 @@ mod tests {
             drop(staged);
             assert!(path.exists() && !files.left().unwrap().has("web") && !path.exists(), "{nothing:?}");
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_none_that_was_left() {
+        let (_root, files) = files();
+        let folder = files.path(&format!("{PREFIX}{}.1.folder", files.boot));
+        fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink("web", files.path(&format!("{PREFIX}{}.1.link", files.boot))).unwrap();
+        assert_eq!(files.left().unwrap().names().count(), 0);
+        assert!(folder.exists());
+        fs::remove_dir_all(files.folder()).unwrap();
+        assert_eq!(files.left().unwrap().names().count(), 0, "there is no folder");
+        fs::write(files.folder(), "").unwrap();
+        assert!(matches!(files.left(), Err(HostError::NotADirectory { .. })), "it cannot be known");
     }
 
     #[test]
