@@ -5,9 +5,10 @@ use clap::ValueEnum;
 
 use crate::run::{Run, say};
 
-/// So many scripts run on one API server, and on one cluster: a test program is taken for hung if it takes too long.
-const ON_ONE_SERVER: u32 = 10;
-const ON_ONE_CLUSTER: u32 = 20;
+/// So many scripts a test program plays at once, which is taken for hung if it takes too long. Each has an API server of its own; the cluster
+/// stays up.
+const FAULTS_AT_ONCE: u32 = 10;
+const NODES_AT_ONCE: u32 = 20;
 
 /// Runs tests for long: random scripts of faults, random profiles and calls.
 ///
@@ -53,12 +54,12 @@ impl Soak {
         }
         if wanted(Subject::Faults) {
             say(&format!("── faults: {} scripts", self.seeds));
-            self.scripts(ON_ONE_SERVER, "api", "a_script_with_processes_killed")?;
+            self.scripts(FAULTS_AT_ONCE, "api", "a_script_with_processes_killed")?;
         }
         if wanted(Subject::Nodes) {
             say(&format!("── nodes: {} scripts", self.seeds));
             self.scripts(
-                ON_ONE_CLUSTER,
+                NODES_AT_ONCE,
                 "nodes",
                 "a_script_with_daemon_installer_kubelet_manager_and_api_server_killed",
             )?;
