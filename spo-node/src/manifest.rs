@@ -156,6 +156,9 @@ fn object(value: Value, place: &str) -> Object {
     }
 }
 
+/// What is wrong with the second profile of one name in a file.
+pub(crate) const TWICE: &str = "stands in it twice; the first counts, remove one";
+
 /// What is wrong with a profile that stands in several files.
 pub(crate) fn in_several(files: &[String]) -> Violation {
     let reason = format!("is in {}; keep one of them", files.join(" and in "));

@@ -140,18 +140,11 @@ impl Input {
                 Object::Profile(manifest) => {
                     let files = self.files.entry(manifest.key.clone()).or_default();
                     if files.last() == Some(&file) {
-                        refuse(
-                            Some(manifest.key.to_string()),
-                            "stands in it twice; the first counts, remove one".into(),
-                        );
+                        refuse(Some(manifest.key.to_string()), manifest::TWICE.to_owned());
                         continue;
                     }
                     files.push(file.clone());
-                    changed.push(if files.len() > 1 {
-                        in_several(manifest.key, manifest.api_version, files)
-                    } else {
-                        desired(*manifest)
-                    });
+                    changed.push(if files.len() > 1 { in_several(*manifest, files) } else { desired(*manifest) });
                 }
             }
         }
@@ -179,16 +172,9 @@ fn desired(manifest: Manifest) -> Desired {
 }
 
 /// A profile that nobody knows which file to take of: none of them counts, as for a daemon.
-fn in_several(key: ProfileKey, api_version: String, files: &[String]) -> Desired {
-    Desired {
-        key,
-        generation: 1,
-        profile: Err(vec![manifest::in_several(files)]),
-        admin: AdminState::Enabled,
-        partial: false,
-        want: Want::Keep,
-        object: ObjectRef { api_version, uid: None },
-    }
+fn in_several(manifest: Manifest, files: &[String]) -> Desired {
+    let profile = Err(vec![manifest::in_several(files)]);
+    Desired { profile, admin: AdminState::Enabled, partial: false, ..desired(manifest) }
 }
 
 fn reasons(why: &Refusal) -> Vec<String> {

@@ -88,7 +88,8 @@ fn json_says_the_same_to_programs() {
     let output = render(&["--json"], &data().join("refused"), out.path());
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), String::new()));
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(said["written"], json!([{"profile": "SeccompProfile/good", "file": out.path().join("good.json")}]));
+    let written = |name: &str| json!({"profile": format!("SeccompProfile/{name}"), "file": out.path().join(format!("{name}.json"))});
+    assert_eq!(said["written"], json!([written("db"), written("good")]));
     let refused = said["refused"].as_array().unwrap();
     assert!(refused.contains(&json!({"file": "pod.yaml", "object": "Pod/web", "reasons": ["kind: \"Pod\" is no kind of profile; expected SeccompProfile, SelinuxProfile, RawSelinuxProfile, AppArmorProfile"]})), "{said}");
 }

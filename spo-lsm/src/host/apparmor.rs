@@ -113,12 +113,10 @@ impl AppArmorHost {
     fn load_all(&mut self, wanted: Vec<Result<Wanted<'_>, HostError>>) -> Vec<Result<Change, HostError>> {
         let mut results = Vec::new();
         let mut pending = Vec::new();
-        let left = self.files.left();
-        let loaded = self.kernel.loaded();
+        let known = self.files.left().and_then(|left| Ok((left, self.kernel.loaded()?)));
         for (place, wanted) in wanted.into_iter().enumerate() {
             let staged = wanted.and_then(|wanted| {
-                let loaded = loaded.as_ref().map_err(Clone::clone)?;
-                let left = left.as_ref().map_err(Clone::clone)?;
+                let (left, loaded) = known.as_ref().map_err(Clone::clone)?;
                 self.stage(&wanted, loaded, left).map(|staged| (wanted, staged))
             });
             results.push(match staged {

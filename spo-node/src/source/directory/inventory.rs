@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use spo_api::ProfileKey;
 use spo_lsm::Policy;
 
-use crate::manifest::{Manifest, Object, Unreadable, Unusable};
+use crate::manifest::{Manifest, Object, TWICE, Unreadable, Unusable};
 use crate::source::Permitted;
 use crate::status::{MAX_LIST_BYTES, chain, cut};
 
@@ -84,7 +84,7 @@ impl Reading {
 
     fn add(&mut self, manifest: Manifest) {
         if let Some(first) = self.profiles.get(&manifest.key) {
-            self.unusable.push(format!("{} stands in it twice; the first counts, remove one", first.key));
+            self.unusable.push(format!("{} {TWICE}", first.key));
         } else {
             self.profiles.insert(manifest.key.clone(), manifest);
         }

@@ -17,6 +17,7 @@ use spo_lsm::Digest;
 use tokio::time::Instant;
 
 use super::inventory::Mistakes;
+use crate::manifest::Unreadable;
 use crate::source::Report;
 use crate::status::node_status;
 use crate::{manifest, yaml};
@@ -253,12 +254,14 @@ pub(super) fn mistakes(folder: &Path) -> Mistakes {
 
 /// What an earlier process wrote down; nothing if it did not.
 fn written_down<T: DeserializeOwned + Default>(path: &Path) -> T {
-    let text = fs::read(path).unwrap_or_default();
-    if text.is_empty() {
-        return T::default();
-    }
-    serde_json::from_slice(&text).unwrap_or_else(|error| {
-        tracing::warn!(file = %path.display(), %error, "cannot read what was read of files");
+    let read = match manifest::content(path) {
+        Ok(text) if text.is_empty() => return T::default(),
+        Err(Unreadable::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return T::default(),
+        Ok(text) => serde_json::from_slice(&text).map_err(anyhow::Error::from),
+        Err(error) => Err(error.into()),
+    };
+    read.unwrap_or_else(|error| {
+        tracing::warn!(file = %path.display(), error = %format_args!("{error:#}"), "cannot read what was read of files");
         T::default()
     })
 }
